@@ -1,0 +1,89 @@
+"""Every way a user can be stopped, by name.
+
+Each error finishes the reader's thought: what was asked, what was found, what to do. Broken promises of our own are
+`assert`s and do not live here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WmenvError(Exception):
+    """The root of every error that wmenv raises on purpose."""
+
+
+class ActionError(WmenvError, ValueError):
+    """An action is not one that this world takes."""
+
+
+class StartError(WmenvError, ValueError):
+    """A world was asked to begin in a way it cannot."""
+
+
+class OptionError(WmenvError, ValueError):
+    """A reset or construction option is unknown or malformed."""
+
+
+class DirectionError(WmenvError, ValueError):
+    """A typed direction cannot be taken: no such ability, too long, or refused."""
+
+
+class UnsupportedError(WmenvError, NotImplementedError):
+    """A world was asked for something its spec says it lacks."""
+
+
+class LifecycleError(WmenvError, RuntimeError):
+    """A call came at the wrong moment: before reset, after the end, after close."""
+
+
+class StateConsumedError(LifecycleError):
+    """A state was used after `advance` consumed it. Fork before you advance to keep a moment."""
+
+
+class SnapshotError(WmenvError, ValueError):
+    """A snapshot is damaged, or belongs to another world."""
+
+
+class UnknownWorldError(WmenvError, KeyError):
+    """No world answers to that name."""
+
+    def __str__(self) -> str:  # KeyError would show the repr
+        return str(self.args[0]) if self.args else ""
+
+
+class ConfigError(WmenvError, ValueError):
+    """A configuration has an unknown key or a value of the wrong kind."""
+
+
+class CheckpointError(WmenvError, ValueError):
+    """A checkpoint is missing, damaged, foreign, or does not fit the model."""
+
+
+class EpisodeFileError(WmenvError, ValueError):
+    """An episode file is damaged or of another format."""
+
+
+class LogError(WmenvError, OSError):
+    """A log, video or episode could not be written."""
+
+
+class ConformanceError(WmenvError, AssertionError):
+    """A world breaks a clause of the contract; the message names the clause."""
+
+
+class MissingExtraError(WmenvError, ImportError):
+    """An optional dependency is needed; the message names the extra that brings it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The tail of an error about an unknown name: its nearest neighbour, then everything there is.
+
+    >>> did_you_mean("fetsh", ["fetch", "reach"])
+    "Did you mean 'fetch'? Known: fetch, reach."
+    """
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+    return f"{hint}Known: {', '.join(known) or 'none'}."
