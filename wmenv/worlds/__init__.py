@@ -1,0 +1,1 @@
+"""Worlds: each one an implementation of `wmenv.contract.World`, found by name in the catalog."""
