@@ -35,6 +35,7 @@ COLOURS = {
 }
 COLOUR_NAMES = tuple(COLOURS)
 GROUNDS = {"meadow": (90, 125, 80), "desert": (160, 130, 90), "ice": (120, 140, 160)}
+MIXERS = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED03], np.uint64)  # odd constants that scatter seeds and steps
 PLACES = {"on the left": -16, "ahead": 0, "on the right": 16}
 
 ACTIONS = ActionTable(
@@ -151,12 +152,11 @@ class PanWorld:
         )
 
     def _with_noise(self, frames: np.ndarray, now: dict[str, np.ndarray]) -> np.ndarray:
-        size = VIEW * VIEW * 3
-        mixed = now["stream"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + now["clock"].astype(
-            np.uint64
-        ) * np.uint64(0xD1B54A32D192ED03)
+        """Frames with a stretch of the noise bank added, chosen by the row's stream and clock."""
+        size = frames[0].size
+        mixed = now["stream"].astype(np.uint64) * MIXERS[0] + now["clock"].astype(np.uint64) * MIXERS[1]
         offsets = (mixed >> np.uint64(20)) % np.uint64(len(self._noise_bank) - size)
-        noise = np.stack([self._noise_bank[o : o + size] for o in offsets.astype(np.int64)])
+        noise = np.stack([self._noise_bank[at : at + size] for at in offsets.astype(np.int64)])
         return np.clip(frames + noise.reshape(frames.shape), 0, 255).astype(np.uint8)
 
 
@@ -208,7 +208,7 @@ def paint_scene(seed: int, ground: str) -> tuple[np.ndarray, np.ndarray]:
     spectrum[-(rows // 2) :, :columns] = coarse[-(rows // 2) :]
     smooth = np.fft.irfft2(spectrum, s=SCENE, axes=(0, 1)) * 64
     grain = rng.integers(-12, 13, (*SCENE, 1))
-    scene = np.clip(np.array(GROUNDS[ground]) + 32 * smooth + grain, 0, 255).astype(np.uint8)
+    scene = np.clip(np.array(GROUNDS[ground]) + 20 * smooth + grain, 0, 255).astype(np.uint8)
     landmarks = np.column_stack(
         [
             rng.integers(3, 5, LANDMARKS),
@@ -260,14 +260,22 @@ def corner(now: dict[str, np.ndarray], row: int) -> np.ndarray:
 
 
 def seen_at(now: dict[str, np.ndarray], row: int, places: np.ndarray) -> np.ndarray:
-    """View coordinates of scene `places` (n, 2), nearest way around; in view if within 0..63 give or take a radius."""
+    """View coordinates of scene `places` (n, 2), the nearest way around."""
     half = np.array(SCENE) // 2
     return (places - corner(now, row) - VIEW // 2 + half) % SCENE - half + VIEW // 2
 
 
-def in_view(centres: np.ndarray) -> np.ndarray:
-    """Whether any pixel of a thing with that centre shows."""
-    return ((centres > -THING) & (centres < VIEW + THING)).all(axis=-1)
+def things_in_view(now: dict[str, np.ndarray], row: int, things: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Those of `things` (shape, colour, y, x in the scene) of which a pixel shows, with y, x in the view."""
+    centres = seen_at(now, row, things[:, 2:])
+    shown = ((centres > -THING) & (centres < VIEW + THING)).all(axis=1) & (things[:, 0] > 0)
+    return [(*things[k, :2].tolist(), *centres[k].tolist()) for k in np.flatnonzero(shown)]
+
+
+def sprites_now(sprites: np.ndarray, clock: int) -> np.ndarray:
+    """Where the sprites (y, x at the beginning, pixels per step) are after `clock` steps, as things."""
+    disc = np.full(len(sprites), SHAPES.index("disc"))
+    return np.column_stack([disc, 0 * disc, sprites[:, 0], sprites[:, 1] + sprites[:, 2] * clock])
 
 
 def draw_view(frame: np.ndarray, now: dict[str, np.ndarray], row: int) -> None:
@@ -275,17 +283,14 @@ def draw_view(frame: np.ndarray, now: dict[str, np.ndarray], row: int) -> None:
     top, left = corner(now, row)
     ys, xs = (top + np.arange(VIEW)) % SCENE[0], (left + np.arange(VIEW)) % SCENE[1]
     frame[:] = now["scene"][row].take(ys, axis=0).take(xs, axis=1)
-    things = now["things"][row]
-    for (shape, colour, *_), (y, x) in zip(things, seen_at(now, row, things[:, 2:]), strict=True):
-        if shape and in_view(np.array([y, x])):
-            draw_in_view(frame, SHAPES[shape], COLOUR_NAMES[colour], y, x)
+    for shape, colour, y, x in things_in_view(now, row, now["things"][row]):
+        draw_in_view(frame, SHAPES[shape], COLOUR_NAMES[colour], y, x)
     sprites = now["sprites"][row]
     if len(sprites):
-        places = np.column_stack([sprites[:, 0], sprites[:, 1] + sprites[:, 2] * now["clock"][row]])
-        for y, x in filter(in_view, seen_at(now, row, places)):
+        for _, _, y, x in things_in_view(now, row, sprites_now(sprites, int(now["clock"][row]))):
             draw_in_view(frame, "disc", "white", y, x)
     if now["night"][row]:
-        frame[:] = frame // 3
+        frame //= 3
 
 
 # --- directions and words -------------------------------------------------------------------------------------------
@@ -345,14 +350,8 @@ def touches(lock: tuple[int, int, int, int] | None, centre: np.ndarray) -> bool:
 def caption(now: dict[str, np.ndarray], row: int) -> str:
     """What stands in view, from left to right, and the time of day."""
     known = np.concatenate([now["landmarks"][row], now["things"][row]])
-    known = known[known[:, 0] > 0]
-    centres = seen_at(now, row, known[:, 2:])
-    shown = sorted(
-        (x, shape, colour)
-        for (shape, colour, *_), (y, x) in zip(known, centres, strict=True)
-        if in_view(np.array([y, x]))
-    )
-    names = [f"a {COLOUR_NAMES[colour]} {SHAPES[shape]} {side(x)}" for x, shape, colour in shown]
+    shown = sorted(things_in_view(now, row, known), key=lambda thing: thing[::-1])
+    names = [f"a {COLOUR_NAMES[colour]} {SHAPES[shape]} {side(x)}" for shape, colour, _, x in shown]
     return (", ".join(names) or "open ground") + (", at night" if now["night"][row] else "")
 
 
