@@ -1,0 +1,1 @@
+"""Real environments that training data and true measurements come from. Knows nothing of models or worlds."""
