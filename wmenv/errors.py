@@ -30,6 +30,10 @@ class DirectionError(WmenvError, ValueError):
     """A typed direction cannot be taken: no such ability, too long, or refused."""
 
 
+class RewardError(WmenvError, ValueError):
+    """A task or a judge gave something that is no reward."""
+
+
 class UnsupportedError(WmenvError, NotImplementedError):
     """A world was asked for something its spec says it lacks."""
 
