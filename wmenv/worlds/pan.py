@@ -56,8 +56,8 @@ class PanWorld:
     """Pan over a seeded scene that wraps around; directions add and remove discs and squares, and turn day to night.
 
     `noise` is the standard deviation of fresh sensor noise in grey levels, `dynamic` how many sprites drift across the
-    scene on their own, `lag` how many steps an action waits before it is obeyed: all three are healthy. With `beacon`, a
-    white ring stands a few pans away; bringing it to the centre of the view pays 1 and ends the episode.
+    scene on their own, `lag` how many steps an action waits before it is obeyed: all three are healthy. With `beacon`,
+    a white ring stands a few pans away; bringing it to the centre of the view pays 1 and ends the episode.
 
     >>> world = PanWorld()
     >>> state, first = world.open([Start()], seeds=[7])
@@ -101,19 +101,20 @@ class PanWorld:
         return state, self._show(state.arrays)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
+        assert isinstance(state, ArrayState), f"a pan world's state is an ArrayState, got {type(state).__name__}"
         actions = self.spec.actions.check(actions, len(state))
         now = state.consume().arrays
-        obeyed = self._queue(now["waiting"], actions)
-        now["moved"] += PAN[obeyed]
+        now["moved"] += PAN[next_in_line(now["waiting"], actions)]
         now["clock"] += 1
         receipts = [direct(now, row, wish) if wish else None for row, wish in enumerate(directions)]
         return ArrayState(self._tag, now), self._show(now, receipts)
 
-    def revive(self, data: bytes) -> State:
+    def revive(self, data: bytes) -> ArrayState:
         return ArrayState.from_bytes(data, self._tag)
 
     def describe(self, state: State) -> list[str]:
         """What stands in view, from left to right."""
+        assert isinstance(state, ArrayState), f"a pan world's state is an ArrayState, got {type(state).__name__}"
         state.check_live()
         return [caption(state.arrays, row) for row in range(len(state))]
 
@@ -128,12 +129,6 @@ class PanWorld:
             if not receipt.applied:
                 raise DirectionError(f"cannot start from the prompt {start.prompt!r}: {receipt.reason}")
         return state
-
-    def _queue(self, waiting: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """The actions whose turn it is; the new ones go to the end of the line."""
-        line = np.concatenate([waiting, actions[:, None]], axis=1)
-        waiting[:] = line[:, 1:]
-        return line[:, 0]
 
     def _show(self, now: dict[str, np.ndarray], receipts: list[Receipt | None] | None = None) -> Outcome:
         rows = len(now["clock"])
@@ -190,6 +185,13 @@ def new_row(seed: int, template: str | None, dynamic: int, lag: int, beacon: boo
         "stream": np.array(stream_of(seed), np.int64),
     }
     return {name: array[None].copy() for name, array in row.items()}
+
+
+def next_in_line(waiting: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """The actions whose turn it is; the new ones go to the end of the line."""
+    line = np.concatenate([waiting, actions[:, None]], axis=1)
+    waiting[:] = line[:, 1:]
+    return line[:, 0]
 
 
 def stream_of(seed: int) -> int:
