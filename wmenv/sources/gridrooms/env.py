@@ -16,9 +16,13 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from wmenv.contract import ActionTable, AudioSpec, WorldSpec
+from wmenv.contract import ActionTable, AudioSpec, Receipt, WorldSpec
 from wmenv.errors import ActionError, LifecycleError, OptionError, did_you_mean
 from wmenv.sources.gridrooms import sounds
+from wmenv.sources.gridrooms.captions import caption_of
+from wmenv.sources.gridrooms.changes import change
+from wmenv.sources.gridrooms.directions import aim, understand
+from wmenv.sources.gridrooms.grammar import SUGGESTIONS
 from wmenv.sources.gridrooms.layout import MOST_ROOMS, SIZE, lay_out
 from wmenv.sources.gridrooms.places import TURNED_OFFSETS, TURNS, pose_in_radians
 from wmenv.sources.gridrooms.sight import seen
@@ -160,6 +164,11 @@ class GridRooms(MiniGridEnv):
     def _number(self, x: int, y: int) -> int:
         return int(self._numbers[self._index(x, y)])
 
+    def _cell(self, slot: int) -> tuple[int, int]:
+        """The grid cell behind a view slot."""
+        dx, dy = TURNED_OFFSETS[(self.agent_dir - _UP) % 4, slot]
+        return int(self.agent_pos[0] + dx), int(self.agent_pos[1] + dy)
+
     def _note(self, cell: tuple[int, int]) -> None:
         """Read a cell's number anew from minigrid's object."""
         thing = self.grid.get(*cell)
@@ -212,6 +221,27 @@ class GridRooms(MiniGridEnv):
         """(3,) float32: x, y in steps and heading in radians relative to where the episode began."""
         return pose_in_radians(self.grid_pose())
 
+    def caption(self) -> str:
+        """What is in view, in words."""
+        return caption_of(self._ids)
+
+    def direct(self, text: str) -> Receipt:
+        """Change the true state as the sentence says, to be seen in the next frame; or refuse with a reason."""
+        if self.agent_pos is None:
+            raise LifecycleError("direct() came before reset(). Reset the environment first.")
+        command, confusion = understand(text)
+        if command is None:
+            return Receipt(False, confusion)
+        target = aim(command, self._ids)
+        if target.refusal:
+            return Receipt(False, target.refusal)
+        cell = None if target.slot is None else self._cell(target.slot)
+        change(self, command, cell)
+        if cell is not None:
+            self._note(cell)
+        self._ids = self._look()
+        return Receipt(True)
+
     def instruction(self) -> str:
         """The task of this episode, in words."""
         return TASKS[self.template].instruction
@@ -231,11 +261,14 @@ def spec_of(task: str) -> WorldSpec:
         actions=ACTIONS,
         reward="env" if ends else None,
         terminates=ends,
+        directions=True,
+        words=True,
         audio=AudioSpec(sounds.RATE, sounds.SAMPLES),
         pose="true",
         snapshots="copy",
         starts=frozenset({"seed", "template"}),
         templates=tuple(TASKS),
+        suggestions=SUGGESTIONS,
     )
 
 

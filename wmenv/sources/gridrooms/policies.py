@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
+from minigrid.core.world_object import Key
 
 from wmenv.errors import OptionError, did_you_mean
 from wmenv.sources.gridrooms.env import GridRooms
@@ -128,14 +129,15 @@ class Explorer(Policy):
 
 def make_way(env: GridRooms) -> list[int] | None:
     """Towards opening a locked door: fetch a key that fits, first putting down what is carried; None if none can be had."""
-    locked = {env.grid.get(*cell).color for cell in cells(env, "door") if env.grid.get(*cell).is_locked}
-    carried = env.carrying
-    if carried is not None and carried.type == "key" and carried.color in locked:
-        doors = [cell for cell in cells(env, "door") if env.grid.get(*cell).is_locked]
-        return _then(route(env, facing(c for c in doors if env.grid.get(*c).color == carried.color)), TOGGLE)
-    keys = [cell for cell in cells(env, "key") if env.grid.get(*cell).color in locked]
+    locked = [cell for cell in cells(env, "door") if env.grid.get(*cell).is_locked]
+    within_reach = {cell: route(env, facing([cell])) for cell in locked}
+    colours = {env.grid.get(*cell).color for cell, way in within_reach.items() if way is not None}
+    if isinstance(env.carrying, Key) and env.carrying.color in colours:
+        fits = [cell for cell in locked if env.grid.get(*cell).color == env.carrying.color]
+        return _then(route(env, facing(fits)), TOGGLE)
+    keys = [cell for cell in cells(env, "key") if env.grid.get(*cell).color in colours]
     plan = _then(route(env, facing(keys)), PICKUP)
-    return put_down(env) if plan is not None and carried is not None else plan
+    return put_down(env) if plan is not None and env.carrying is not None else plan
 
 
 def put_down(env: GridRooms) -> list[int] | None:
