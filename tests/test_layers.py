@@ -47,7 +47,7 @@ FOREIGN = {  # the only third-party packages that the lowest parts may import
     "config": {"numpy", "pydantic", "yaml"},
     "runtime": {"numpy", "torch"},
     "episodes": {"numpy", "safetensors"},
-    "metrics": {"numpy"},
+    "metrics": {"numpy", "scipy"},
 }
 ONLY_IN = {"minigrid": {"sources"}}  # a learned world never meets the simulator it was trained on
 

@@ -7,6 +7,7 @@ a file twice, is an error. Knows nothing of what any config means.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -34,9 +35,7 @@ class Config(BaseModel):
     @classmethod
     def load(cls, path: str | PathLike[str] | None = None, overrides: Sequence[str] = ()) -> Self:
         """The config in the YAML file at `path` (or the defaults), with each override `a.b=value` applied in turn."""
-        values = {} if path is None else read_yaml(Path(path))
-        for override in overrides:
-            _set(values, override)
+        values = with_overrides({} if path is None else read_yaml(Path(path)), overrides)
         try:
             return cls.model_validate(values)
         except ValidationError as problem:
@@ -72,8 +71,19 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def with_overrides(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """`values` after each `a.b=value` was set in turn; a value is read as YAML, so `3`, `true` and `[1, 2]` work.
+
+    >>> with_overrides({}, ["noise=0.5", "scene.size=[3, 4]"])
+    {'noise': 0.5, 'scene': {'size': [3, 4]}}
+    """
+    values = deepcopy(values)
+    for override in overrides:
+        _set(values, override)
+    return values
+
+
 def _set(values: dict[str, Any], override: str) -> None:
-    """Apply one `a.b=value` to nested mappings; the value is read as YAML, so `3`, `true` and `[1, 2]` work."""
     path, equals, text = override.partition("=")
     *parents, leaf = path.strip().split(".")
     if not equals or not all([*parents, leaf]):
