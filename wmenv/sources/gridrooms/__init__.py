@@ -1,4 +1,4 @@
-"""GridRooms: rooms, doors and objects seen from inside, as 7x7 tiles of 8 pixels, with sound, words, pose and directions.
+"""GridRooms: rooms, doors and things seen from inside as 7x7 tiles, with sound, words, pose and directions.
 
 What needs no simulator (tiles, places, captions, sounds, grammar) can be imported without minigrid; the names below
 are fetched from their files when they are first asked for.

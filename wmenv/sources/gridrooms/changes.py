@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wmenv.sources.gridrooms.drawing import make_object
 from wmenv.sources.gridrooms.grammar import Command
@@ -20,9 +20,10 @@ def change(env: GridRooms, command: Command, cell: tuple[int, int] | None) -> No
     elif command.event == "vanish":
         env.grid.set(*cell, None)
     elif command.event == "recolour":
-        env.grid.get(*cell).color = command.shade
+        thing: Any = env.grid.get(*cell)
+        thing.color = command.shade
     else:
-        door = env.grid.get(*cell)
+        door: Any = env.grid.get(*cell)
         door.is_open, door.is_locked = command.event == "open", command.event == "lock"
 
 

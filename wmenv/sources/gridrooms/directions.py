@@ -27,7 +27,8 @@ PLACE_SLOTS = {
 }
 
 # how often each event is drawn among those that are possible; darkness is rare and short
-_WEIGHTS = {"appear": 3, "vanish": 2, "recolour": 2, "open": 2, "close": 2, "lock": 1, "dark": 0.5, "light": 2, "agent": 1}
+_WEIGHTS: dict[str, float] = {"appear": 3, "vanish": 2, "recolour": 2, "open": 2, "close": 2, "lock": 1}
+_WEIGHTS |= {"dark": 0.4, "light": 2, "agent": 1}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
 from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
@@ -22,6 +21,7 @@ from wmenv.sources.gridrooms import sounds
 from wmenv.sources.gridrooms.captions import caption_of
 from wmenv.sources.gridrooms.changes import change
 from wmenv.sources.gridrooms.directions import aim, understand
+from wmenv.sources.gridrooms.drawing import make_object
 from wmenv.sources.gridrooms.grammar import SUGGESTIONS
 from wmenv.sources.gridrooms.layout import MOST_ROOMS, SIZE, lay_out
 from wmenv.sources.gridrooms.places import TURNED_OFFSETS, TURNS, pose_in_radians
@@ -48,9 +48,9 @@ _UP = 3  # minigrid's direction along -y, our heading 0
 
 def _tile_numbers() -> dict[tuple[int, int, int], int]:
     """From minigrid's own encoding of an object to the id of its tile."""
-    places = CATALOGUE.tiles[FLOOR + 1 : CATALOGUE.encode("agent", COLOURS[0])]
-    code = lambda t: (OBJECT_TO_IDX[t.kind], COLOR_TO_IDX[t.colour], STATE_TO_IDX.get(t.state, 0))
-    return {code(tile): CATALOGUE.encode(*tile) for tile in places}
+    places = range(FLOOR + 1, CATALOGUE.encode("agent", COLOURS[0]))
+    things: dict[int, Any] = {index: make_object(*CATALOGUE.tiles[index][:3]) for index in places}
+    return {thing.encode(): index for index, thing in things.items()}
 
 
 _NUMBER_OF = _tile_numbers()
@@ -66,7 +66,8 @@ class GridRooms(MiniGridEnv):
     never pays and never ends, whatever its template.
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": sounds.FPS}
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": sounds.FPS}  # noqa: RUF012 (as in minigrid)
+    carrying: Any  # minigrid declares it None
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class GridRooms(MiniGridEnv):
 
     # --- Gymnasium ------------------------------------------------------------------------------------------------
 
-    def reset(
+    def reset(  # type: ignore[override]  # minigrid leaves its observation type open
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         unknown = set(options or {}) - {"template"}
@@ -102,7 +103,9 @@ class GridRooms(MiniGridEnv):
         self.mission = self.instruction()
         return super().reset(seed=seed)
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(  # type: ignore[override]
+        self, action: int
+    ) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         if self.agent_pos is None:
             raise LifecycleError("step() came before reset(). Reset the environment first.")
         if not 0 <= action < ACTIONS.count:
@@ -148,7 +151,7 @@ class GridRooms(MiniGridEnv):
 
     def sees(self) -> np.ndarray:
         """(49,) bool: the view slots whose place is seen."""
-        return CATALOGUE.kind[self._ids] != "unseen"
+        return self._ids % CATALOGUE.night != UNSEEN
 
     def _look(self) -> np.ndarray:
         here = self._index(*self.agent_pos)
@@ -176,7 +179,7 @@ class GridRooms(MiniGridEnv):
 
     # --- what happened --------------------------------------------------------------------------------------------
 
-    def _happening(self, action: int, cell: WorldObj | None, carried: WorldObj | None, number: int) -> Happening:
+    def _happening(self, action: int, cell: WorldObj | None, carried: Any, number: int) -> Happening:
         name = ACTIONS.names[action]
         kind = "floor" if cell is None else cell.type
         if name in ("left", "right"):

@@ -17,6 +17,8 @@ from wmenv.sources.gridrooms.tiles import COLOURS, THINGS
 
 MOST_WORDS = 16
 
+Words = dict[str, tuple[str, ...]]  # the ways to say a name
+
 
 @dataclass(frozen=True)
 class Command:
@@ -37,14 +39,19 @@ class Phrases:
     held_out: tuple[str, ...]
 
 
-COLOUR_WORDS = {colour: (colour,) for colour in COLOURS} | {
+COLOUR_WORDS: Words = {colour: (colour,) for colour in COLOURS} | {
     "red": ("red", "crimson"),
     "purple": ("purple", "violet"),
     "yellow": ("yellow", "golden"),
     "grey": ("grey", "gray"),
 }
-KIND_WORDS = {"key": ("key",), "ball": ("ball", "sphere"), "box": ("box", "crate"), "door": ("door", "gate")}
-PLACE_WORDS = {
+KIND_WORDS: Words = {
+    "key": ("key",),
+    "ball": ("ball", "sphere"),
+    "box": ("box", "crate"),
+    "door": ("door", "gate"),
+}
+PLACE_WORDS: Words = {
     "ahead": ("ahead", "right ahead", "in front", "in front of you"),
     "two ahead": ("two ahead", "two steps ahead", "two steps in front of you"),
     "ahead left": ("ahead and left", "ahead to the left", "ahead on the left", "in front to the left"),
@@ -274,7 +281,7 @@ def _command(event: str, said: dict[str, str | None]) -> Command:
     )
 
 
-def _meaning(table: dict[str, tuple[str, ...]], word: str | None) -> str:
+def _meaning(table: Words, word: str | None) -> str:
     return next((name for name, words in table.items() if word in words), "")
 
 
@@ -298,7 +305,7 @@ def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     ]
 
 
-def _one_of(group: str, table: dict[str, tuple[str, ...]]) -> str:
+def _one_of(group: str, table: Words) -> str:
     return f"(?P<{group}>{'|'.join(word for words in table.values() for word in words)})"
 
 

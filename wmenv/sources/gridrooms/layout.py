@@ -7,6 +7,7 @@ needs, and nothing of how it is judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from minigrid.core.grid import Grid
@@ -41,12 +42,12 @@ def lay_out(rng: np.random.Generator, task: str, rooms: int | None = None) -> La
     wanted = TASKS[task]
     for _ in range(1000):
         layout = _draft(rng, wanted, rooms or int(rng.integers(wanted.least_rooms, MOST_ROOMS + 1)))
-        if layout is not None and _fair(layout):
+        if _fair(layout) and _apart(layout.grid, wanted.things):
             return layout
     raise AssertionError(f"no fair layout for task {task!r} with rooms={rooms} in 1000 drafts")
 
 
-def _draft(rng: np.random.Generator, task: Task, count: int) -> Layout | None:
+def _draft(rng: np.random.Generator, task: Task, count: int) -> Layout:
     rooms = _split(rng, count)
     grid = Grid(SIZE, SIZE)
     floor = {cell for room in rooms for cell in _cells(room)}
@@ -77,9 +78,11 @@ def _split(rng: np.random.Generator, count: int) -> list[Room]:
         room, axis = cuts[int(rng.integers(len(cuts)))]
         line = int(rng.integers(room[axis] + SMALLEST, room[axis + 2] - SMALLEST + 1))
         rooms.remove(room)
-        before, after = list(room), list(room)
-        before[axis + 2], after[axis] = line - 1, line + 1
-        rooms += [tuple(before), tuple(after)]
+        left, top, right, bottom = room
+        if axis == 0:
+            rooms += [(left, top, line - 1, bottom), (line + 1, top, right, bottom)]
+        else:
+            rooms += [(left, top, right, line - 1), (left, line + 1, right, bottom)]
     return rooms
 
 
@@ -138,7 +141,7 @@ def _things(rng: np.random.Generator, task: Task, keys: int) -> list[tuple[str, 
 
 
 def _fair(layout: Layout) -> bool:
-    """Whether every place can be walked to and every thing stood next to, and no ball begins beside a box it may want."""
+    """Whether every place can be walked to and every thing stood next to."""
     grid = layout.grid
     reached = reachable(grid, layout.agent_pos)
     for index, thing in enumerate(grid.grid):
@@ -149,6 +152,12 @@ def _fair(layout: Layout) -> bool:
         if thing is not None and thing.can_pickup() and not reached & set(_around(cell)):
             return False
     return True
+
+
+def _apart(grid: Grid, kinds: tuple[str, ...]) -> bool:
+    """Whether no two things of these kinds begin side by side."""
+    found = {(i % SIZE, i // SIZE) for i, thing in enumerate(grid.grid) if thing is not None and thing.type in kinds}
+    return not any(found & set(_around(cell)) for cell in found)
 
 
 def _around(cell: Cell) -> list[Cell]:
@@ -177,7 +186,7 @@ def _flood(grid: Grid, start: Cell, keys: set[str]) -> set[Cell]:
     return reached
 
 
-def _passable(thing: object, keys: set[str]) -> bool:
+def _passable(thing: Any, keys: set[str]) -> bool:
     if thing is None or thing.type == "goal":
         return True
     return thing.type == "door" and (not thing.is_locked or thing.color in keys)

@@ -7,6 +7,8 @@ something new, and everything when an episode begins. All chance comes from the 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from minigrid.core.world_object import Key
@@ -33,8 +35,11 @@ from wmenv.sources.gridrooms.routes import (
     stand,
     standing,
     stroll,
+    thing_at,
 )
 from wmenv.sources.gridrooms.tiles import THINGS
+
+T = TypeVar("T")
 
 
 class Policy:
@@ -67,7 +72,7 @@ class Policy:
     def chance(self, likelihood: float) -> bool:
         return bool(self.rng.random() < likelihood)
 
-    def pick(self, options: list) -> object:
+    def pick(self, options: Sequence[T]) -> T:
         return options[int(self.rng.integers(len(options)))]
 
     def steps(self, fewest: int, most: int) -> int:
@@ -79,7 +84,7 @@ class Policy:
 
 
 def _free_ahead(env: GridRooms) -> bool:
-    ahead = env.grid.get(*front(env))
+    ahead = thing_at(env, front(env))
     return ahead is None or ahead.can_overlap()
 
 
@@ -92,7 +97,7 @@ class RandomWalk(Policy):
     def think(self, env: GridRooms) -> list[int]:
         action = int(self.rng.choice(len(self.WEIGHTS), p=self.WEIGHTS))
         if action == FORWARD and not _free_ahead(env) and self.chance(0.8):
-            ahead = env.grid.get(*front(env))
+            ahead = thing_at(env, front(env))
             return [TOGGLE] if ahead.type == "door" and self.chance(0.5) else [self.steps(LEFT, RIGHT)]
         return [action]
 
@@ -128,14 +133,14 @@ class Explorer(Policy):
 
 
 def make_way(env: GridRooms) -> list[int] | None:
-    """Towards opening a locked door: fetch a key that fits, first putting down what is carried; None if none can be had."""
-    locked = [cell for cell in cells(env, "door") if env.grid.get(*cell).is_locked]
+    """Towards opening a locked door: fetch a key that fits, hands free for it; None if no such door or key is near."""
+    locked = [cell for cell in cells(env, "door") if thing_at(env, cell).is_locked]
     within_reach = {cell: route(env, facing([cell])) for cell in locked}
-    colours = {env.grid.get(*cell).color for cell, way in within_reach.items() if way is not None}
+    colours = {thing_at(env, cell).color for cell, way in within_reach.items() if way is not None}
     if isinstance(env.carrying, Key) and env.carrying.color in colours:
-        fits = [cell for cell in locked if env.grid.get(*cell).color == env.carrying.color]
+        fits = [cell for cell in locked if thing_at(env, cell).color == env.carrying.color]
         return _then(route(env, facing(fits)), TOGGLE)
-    keys = [cell for cell in cells(env, "key") if env.grid.get(*cell).color in colours]
+    keys = [cell for cell in cells(env, "key") if thing_at(env, cell).color in colours]
     plan = _then(route(env, facing(keys)), PICKUP)
     return put_down(env) if plan is not None and env.carrying is not None else plan
 
@@ -162,7 +167,7 @@ class Solver(Explorer):
         return self.steps(LEFT, FORWARD)
 
     def think(self, env: GridRooms) -> list[int]:
-        if env.template == "explore":
+        if env.task == "explore":
             return super().think(env)
         plan = getattr(self, f"_{env.template}")(env)
         return plan or make_way(env) or [self.steps(LEFT, FORWARD)]
@@ -208,20 +213,22 @@ class PlaceAndLeave(Policy):
         if env.carrying is not None:
             return self._place(env) or self._stray(env)
         if self.placed is not None:
-            return self._return(env) or self._stray(env)
-        return _then(route(env, facing(cells(env, *THINGS))), PICKUP) or self._stray(env)
+            return self._return(env, self.placed) or self._stray(env)
+        things = cells(env, *THINGS)
+        wanted = [self.pick(things)] if things and self.chance(0.5) else things
+        return _then(route(env, facing(wanted)), PICKUP) or self._stray(env)
 
     def _place(self, env: GridRooms) -> list[int] | None:
         self.placed = self.pick(parking(env) or [front(env)])
         return _then(route(env, facing([self.placed])), DROP)
 
-    def _return(self, env: GridRooms) -> list[int] | None:
+    def _return(self, env: GridRooms, placed: Cell) -> list[int] | None:
         """First away from the placed thing, and only then back to it."""
-        if tuple(self.placed) == front(env):
-            far = [c for c in cells(env, "floor") if abs(c[0] - self.placed[0]) + abs(c[1] - self.placed[1]) > 5]
+        if placed == front(env):
+            far = [(x, y) for x, y in cells(env, "floor") if abs(x - placed[0]) + abs(y - placed[1]) > 5]
             return route(env, standing([self.pick(far)])) if far else None
-        plan, self.placed = route(env, facing([self.placed])), None
-        return [*(plan or []), *self._glance()]
+        self.placed = None
+        return [*(route(env, facing([placed])) or []), *self._glance()]
 
     def _glance(self) -> list[int]:
         return [STAY] * self.steps(1, 3) + [self.steps(LEFT, RIGHT)] * 2
@@ -237,7 +244,7 @@ class Weird(Policy):
     HABITS = ((FORWARD,), (LEFT,), (RIGHT,), (TOGGLE,), (PICKUP, DROP), (STAY,), (LEFT, RIGHT), (DROP, TOGGLE))
 
     def think(self, env: GridRooms) -> list[int]:
-        habit = list(self.pick(list(self.HABITS))) * self.steps(2, 8)
+        habit = list(self.pick(self.HABITS)) * self.steps(2, 8)
         things = cells(env, "door", *THINGS)
         approach = route(env, facing([self.pick(things)])) if things and self.chance(0.5) else None
         return (approach or self.wander(env, self.steps(1, 6))) + habit

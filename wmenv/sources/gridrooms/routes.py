@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minigrid.core.world_object import Key, WorldObj
 
@@ -33,6 +33,11 @@ def cells(env: GridRooms, *kinds: str) -> list[Cell]:
         if ("floor" if thing is None else thing.type) in kinds
     ]
     return [cell for cell in found if cell != tuple(env.agent_pos)] if "floor" in kinds else found
+
+
+def thing_at(env: GridRooms, cell: Cell) -> Any:
+    """minigrid's object in a cell, None for floor; untyped, because what it has depends on its kind."""
+    return env.grid.get(*cell)
 
 
 def standing(targets: Iterable[Cell]) -> set[Stand]:
@@ -64,7 +69,7 @@ def front(env: GridRooms) -> Cell:
 
 
 def route(env: GridRooms, wanted: set[Stand]) -> list[int] | None:
-    """The fewest actions that lead to one of the wanted stands (doors opened on the way), or None if there is no way."""
+    """The fewest steps and turns to one of the wanted stands, opening doors on the way; None if there is no way."""
     passage = [_passage(thing, env.carrying) for thing in env.grid.grid]
     start = stand(env)
     came: dict[Stand, tuple[Stand, tuple[int, ...]] | None] = {start: None}
@@ -90,7 +95,7 @@ def _moves(here: Stand, passage: list[int]) -> list[tuple[Stand, tuple[int, ...]
     return moves
 
 
-def _passage(thing: WorldObj | None, carried: WorldObj | None) -> int:
+def _passage(thing: Any, carried: WorldObj | None) -> int:
     if thing is None or thing.can_overlap():
         return _FREE
     if thing.type != "door":
@@ -110,7 +115,8 @@ def _retrace(came: dict, here: Stand) -> list[int]:
 def stroll(env: GridRooms, steps: int, turns: Iterable[int]) -> list[int]:
     """About `steps` actions straight ahead, taking the next of `turns` where the way is blocked; opens plain doors."""
     passage = [_passage(thing, env.carrying) for thing in env.grid.grid]
-    here, walked, turning = stand(env), [], iter(turns)
+    walked: list[int] = []
+    here, turning = stand(env), iter(turns)
     while len(walked) < steps:
         left, right, *onward = _moves(here, passage)
         here, actions = onward[0] if onward else (left, right)[next(turning) == RIGHT]

@@ -1,4 +1,4 @@
-"""What an event sounds like: a bank of short tones cut into frames, so that a step's sound follows from event ids alone.
+"""What an event sounds like: a bank of short tones cut into frames, so a step's sound follows from event ids.
 
 A tone may ring on over the frames after its event; a frame is the sum of what rings in it. Tones begin and end at
 silence, so the stream has no clicks at frame borders. Knows nothing of the simulator.

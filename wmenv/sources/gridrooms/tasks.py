@@ -39,7 +39,10 @@ Judge = Callable[["GridRooms", Happening], Verdict]
 
 @dataclass(frozen=True)
 class Task:
-    """`things` are placed besides random ones drawn from `extras`; `locked` is None for any number of locked doors."""
+    """`things` are placed, apart from each other, besides random ones drawn from `extras`.
+
+    `locked` says how many doors are locked, None that chance decides.
+    """
 
     instruction: str
     judge: Judge
@@ -68,6 +71,8 @@ def _unlock(env: GridRooms, happening: Happening) -> Verdict:
 
 
 def _put_next(env: GridRooms, happening: Happening) -> Verdict:
+    if happening.name == "door" and happening.kind == "box":
+        return FAILED  # a box that is opened is gone
     if happening.name != "drop" or happening.kind != "ball":
         return GOING_ON
     x, y = happening.place

@@ -51,7 +51,7 @@ def _all_tiles() -> tuple[Tile, ...]:
 
 
 class Catalogue:
-    """All tiles by id. Ids are fixed; `images` may be given, by whoever kept them, to read frames without a simulator."""
+    """All tiles by id. Ids are fixed; whoever kept the `images` can give them, and read frames without a simulator."""
 
     def __init__(self, images: np.ndarray | None = None) -> None:
         self.tiles = _all_tiles()
