@@ -1,0 +1,177 @@
+"""Looks at the frames of many rows as they come, and folds them into every online metric.
+
+Frames are reduced to thumbnails at once and digested in blocks of 16 steps, which is what makes watching cheap. Under a
+governor it watches fewer rows, one episode at a time and by turns, and then only windows of 64 steps, so that what it
+sees is always consecutive; a record says how many steps were watched. Never keeps or alters a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wmenv.contract import ActionTable
+from wmenv.metrics import changes, cuts, flicker, health, motion, onset, responsiveness, reverts, thumbnail
+from wmenv.metrics.governor import Governor
+
+BLOCK = 16  # steps digested together; one of them is sampled for health
+WINDOW = 64  # steps watched in a row when not all can be
+VERSIONS = tuple(
+    module.VERSION for module in (thumbnail, changes, motion, responsiveness, reverts, cuts, flicker, health, onset)
+)
+
+
+class EpisodeWatch:
+    """The online metrics of one episode."""
+
+    def __init__(self, thumb: np.ndarray) -> None:
+        self._first = thumb
+        self._buffer = np.zeros((BLOCK + 2, *thumb.shape), np.float32)  # the two before the block, then the block
+        self._buffer[1] = thumb
+        self._classes: list[int] = []
+        self._resting: list[bool] = []
+        self._age = self._rest = self._looks = 0
+        self._onsets: list[onset.Onset] = []
+        self.damaged = 0
+        self.changes = changes.Changes()
+        self.series = responsiveness.MotionSeries()
+        self.reverts = reverts.Reverts()
+        self.cuts = cuts.Cuts()
+        self.flicker = flicker.Flicker()
+        self.health = health.Health()
+
+    def see(self, frame: np.ndarray, thumb: np.ndarray, action: int, noop: bool, age: int) -> None:
+        """The frame that step number `age` showed after an action of class `action`."""
+        if age != self._age + 1:
+            return self._resume(thumb, age)
+        self._rest = self._rest + 1 if noop else 0
+        self._buffer[2 + len(self._classes)] = thumb
+        self._classes.append(action)
+        self._resting.append(self._rest >= 2)
+        self._age = age
+        self._looks += 1
+        if len(self._classes) == BLOCK:
+            self.health.fold(frame, age)
+            self._digest()
+        return None
+
+    def expect(self, asked: int) -> onset.Onset:
+        """Look out for the effect of a direction that came with step `asked`."""
+        self._onsets.append(onset.Onset(asked))
+        return self._onsets[-1]
+
+    def record(self) -> dict[str, Any]:
+        """What the episode looked like so far; None where too little was seen to say."""
+        self._digest()
+        response = self.series.measure()
+        return {
+            "watched_steps": self._looks,
+            "omega2": response.omega2 if response else None,
+            "omega2_perm95": response.chance if response else None,
+            "effect_lag_steps": response.lag if response else None,
+            "unique_share": self.changes.unique_share,
+            "reverts": self.reverts.record(),
+            "cuts": self.cuts.record(),
+            "flicker": self.flicker.median,
+            "health": self.health.record(),
+            "damaged_frames": self.damaged,
+        }
+
+    def _resume(self, thumb: np.ndarray, age: int) -> None:
+        """Go on after a gap: this frame has nothing to be compared with."""
+        self._digest()
+        self._buffer[1] = thumb
+        self._age, self._rest = age, 0
+
+    def _digest(self) -> None:
+        count = len(self._classes)
+        if not count:
+            return
+        before, last, now = (self._buffer[at : at + count] for at in range(3))
+        change, away = _mean_apart(now, last), _mean_apart(now, self._first)
+        halves = thumbnail.halved(self._buffer[1 : count + 2])
+        moved = motion.motion(halves[:-1], halves[1:])
+        resting, idle = np.array(self._resting), self.changes.idle
+        stirred = np.flatnonzero(reverts.jumps(change, moved.unexplained, idle)) + self._age - count + 1
+        for expected in self._onsets:
+            expected.fold(stirred.tolist())
+        self.series.fold(self._classes, moved.dy, moved.dx, change)
+        self.reverts.fold(away, change, moved.unexplained, idle)
+        self.cuts.fold(change, self.changes)
+        self.flicker.fold(flicker.second_difference(before[resting], last[resting], now[resting]))
+        self.changes.fold(change, resting)
+        self._buffer[:2] = self._buffer[count : count + 2].copy()
+        self._classes, self._resting = [], []
+
+
+class FrameWatch:
+    """An `EpisodeWatch` for as many of the rows as the governor leaves room for."""
+
+    def __init__(self, table: ActionTable, rows: int, governor: Governor) -> None:
+        self._table, self._rows, self._governor = table, rows, governor
+        self._episodes: dict[int, EpisodeWatch] = {}
+        self._age = np.zeros(rows, np.int64)  # steps since each episode began
+
+    def open(self, rows: Sequence[int], frames: np.ndarray) -> None:
+        """New episodes begin with these frames. A row watched till now gives way once when not all can be."""
+        pictures, bad = as_bytes(frames)
+        room = max(1, int(self._rows / self._governor.stride))
+        had_turn = {row for row in rows if self._episodes.pop(row, None)} if room < self._rows else set()
+        for at, row in enumerate(rows):
+            self._age[row] = 0
+            if (row in had_turn and self._rows > 1) or (len(self._episodes) >= room and row not in self._episodes):
+                continue
+            self._episodes[row] = EpisodeWatch(thumbnail.thumbnails(pictures[at : at + 1])[0])
+            self._episodes[row].damaged += int(bad[at])
+
+    def look(self, active: np.ndarray, actions: np.ndarray, frames: np.ndarray) -> None:
+        """A step of all rows; only those `active` moved, and only those whose turn it is are looked at."""
+        self._age += active
+        rows = [row for row in self._episodes if active[row] and self._on(row)]
+        if not rows:
+            return
+        pictures, bad = as_bytes(frames if len(rows) == len(frames) else frames[rows])
+        actions = actions[rows]
+        thumbs = thumbnail.thumbnails(pictures)
+        classes = responsiveness.action_classes(self._table, actions).tolist()
+        noops = is_noop(self._table, actions).tolist()
+        for at, row in enumerate(rows):
+            episode = self._episodes[row]
+            episode.damaged += int(bad[at])
+            episode.see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]))
+
+    def expect(self, row: int) -> onset.Onset | None:
+        """Look out for the effect of a direction that came with the row's last step; None if nobody watches."""
+        episode = self._episodes.get(row)
+        return episode.expect(int(self._age[row])) if episode else None
+
+    def record(self, row: int) -> dict[str, Any]:
+        """What the episode of this row looked like; an unwatched one has 0 `watched_steps` and None for the rest."""
+        return self._episodes.get(row, EpisodeWatch(np.zeros((1, 1), np.float32))).record()
+
+    def _on(self, row: int) -> bool:
+        duty = math.ceil(self._governor.stride * len(self._episodes) / self._rows)
+        return duty <= 1 or (int(self._age[row]) // WINDOW + row) % duty == 0
+
+
+def _mean_apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(a - b).mean(axis=(1, 2))
+
+
+def is_noop(table: ActionTable, actions: np.ndarray) -> np.ndarray:
+    """Which actions do nothing; none of them if the table knows no such action."""
+    if table.noop is None:
+        return np.zeros(len(actions), bool)
+    same = actions == np.asarray(table.noop)
+    return same if same.ndim == 1 else same.all(axis=1)
+
+
+def as_bytes(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frames as uint8, and for each whether it held something that is no number."""
+    if frames.dtype == np.uint8:
+        return frames, np.zeros(len(frames), bool)
+    bad = ~np.isfinite(frames).reshape(len(frames), -1).all(axis=1)
+    return np.clip(np.nan_to_num(frames, nan=0.0), 0, 255).astype(np.uint8), bad
