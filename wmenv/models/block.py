@@ -1,0 +1,108 @@
+"""One block of the trunk: attention from a frame's tokens to its own frame, the ring of past frames and typed words, then a
+gated MLP, both modulated by what the frame is conditioned on.
+
+Knows nothing of tiles, sound or reward, and keeps no state: keys and values go in and come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wmenv.models.position import rotate
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Keys and values (rows, n, heads, head) that a frame attends to beside its own, unrotated, with their phases.
+
+    `mask` (rows, n) is True where there is something to attend to.
+    """
+
+    keys: Tensor
+    values: Tensor
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor
+
+
+def normed(x: Tensor, scale: Tensor) -> Tensor:
+    """Root-mean-square normalisation in the number format of `x`."""
+    return F.rms_norm(x, (x.shape[-1],), scale.to(x.dtype))
+
+
+class Attention(nn.Module):
+    """Multi-head attention with normalised queries and keys, one fused projection in and one out."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.q_scale = nn.Parameter(torch.ones(width // heads))
+        self.k_scale = nn.Parameter(torch.ones(width // heads))
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (rows, n, heads, head); nothing is rotated yet."""
+        q, k, v = rearrange(self.qkv(x), "r n (three h c) -> three r n h c", three=3, h=self.heads)
+        return normed(q, self.q_scale), normed(k, self.k_scale), v
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, own: tuple[Tensor, Tensor] | None, heard: list[Heard]) -> Tensor:
+        """What the queries read; `own` are the phases of the frame's own tokens (None: unrotated)."""
+        q, k, v = (rearrange(t, "r n h c -> r h n c") for t in (q, k, v))
+        if own is not None:
+            q, k = rotate(q, *own), rotate(k, *own)
+        mask = None
+        if heard:
+            keys = [rotate(rearrange(h.keys, "r n h c -> r h n c"), h.cos, h.sin) for h in heard]
+            values = [rearrange(h.values, "r n h c -> r h n c") for h in heard]
+            seen = torch.ones(len(q), k.shape[2], dtype=torch.bool, device=q.device)
+            mask = torch.cat([seen, *(h.mask for h in heard)], 1)[:, None, None]
+            k, v = torch.cat([k, *keys], 2), torch.cat([v, *values], 2)
+        read = weigh(q, k, v, mask)
+        return self.out(rearrange(read, "r h n c -> r n (h c)"))
+
+
+def weigh(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax attention written out: on a CPU the fused kernel's backward pass takes four times as long as this, compiled."""
+    scores = q @ k.mT * q.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -1e4)
+    return scores.softmax(-1).to(v.dtype) @ v
+
+
+class Mlp(nn.Module):
+    """SwiGLU with one fused projection in."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = self.up(x).chunk(2, -1)
+        return self.down(F.silu(gate) * value)
+
+
+class Block(nn.Module):
+    """Attention and MLP with shift, scale and gate per frame; the gates start at zero, so a new block is the identity."""
+
+    def __init__(self, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads)
+        self.mlp = Mlp(width, hidden)
+        self.modulation = nn.Parameter(torch.zeros(6, width))
+        self.width = width
+
+    def modulate(self, shared: Tensor) -> tuple[Tensor, ...]:
+        """The six (rows, 1, width) vectors of this block, from the (rows, 6 * width) that all blocks share."""
+        vectors = rearrange(shared, "r (six d) -> six r 1 d", six=6) + self.modulation[:, None, None].to(shared.dtype)
+        return tuple(vectors)
+
+    def enter(self, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+        """Normalise and modulate."""
+        return F.rms_norm(x, (self.width,)) * (1 + scale) + shift

@@ -1,0 +1,86 @@
+"""The stream applied to whole stretches of an episode at once: how it is trained, and what the cached path must equal.
+
+Every frame has its own noise level and hears the frames before it through the ring, as they are (noised or not).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor
+
+from wmenv.models.block import Heard
+from wmenv.models.stream import Frame, Readout, Stream
+
+
+@dataclass
+class Passage:
+    """Stretches of episodes: `frame` holds (batch * time, ...) rows, time fastest.
+
+    `words` is (batch, 1 + n, slot): the instruction, then the directions typed during the stretch; `directed` (batch, time)
+    says which of those led to each frame, 0 for none.
+    """
+
+    frame: Frame
+    pose: Tensor
+    words: Tensor
+    directed: Tensor
+
+
+def run_passage(model: Stream, passage: Passage) -> Readout:
+    """The readout of every frame, (batch * time) rows."""
+    batch, time = passage.directed.shape
+    text_keys, text_values = model.read_text(rearrange(passage.words, "b n s -> (b n) s"))
+    text_mask, row = _text_of_frames(passage)
+    ring = _Ring(model, passage.pose, time)
+    x, shared = model.embed(passage.frame)
+    own = model.own_phases()
+    for depth, block in enumerate(model.blocks):
+
+        def heard(k: Tensor, v: Tensor, depth: int = depth) -> list[Heard]:
+            words = (_gather_text(kv[:, depth], row) for kv in (text_keys, text_values))
+            return [*ring.heard(k, v), model.hear_text(*words, text_mask)]
+
+        x, _, _ = model.layer(block, x, shared, own, heard)
+    return model.read(x)
+
+
+def _text_of_frames(passage: Passage) -> tuple[Tensor, Tensor]:
+    """Which words each frame hears (batch * time, 2 * slot), and the rows (batch * time, 2) of the texts they are in."""
+    batch, count, slot = passage.words.shape
+    directed = passage.directed.flatten()
+    first = repeat(torch.arange(batch, device=directed.device) * count, "b -> (b t)", t=passage.directed.shape[1])
+    row = torch.stack([first, first + directed], 1)
+    mask = (rearrange(passage.words, "b n s -> (b n) s") > 0)[row]
+    mask = mask & torch.stack([torch.ones_like(directed, dtype=torch.bool), directed > 0], 1)[..., None]
+    return rearrange(mask, "r two s -> r (two s)"), row
+
+
+def _gather_text(text: Tensor, row: Tensor) -> Tensor:
+    return rearrange(text[row], "r two s h c -> r (two s) h c")
+
+
+class _Ring:
+    """The past frames of every frame of a passage, newest first, seen from where that frame is seen."""
+
+    def __init__(self, model: Stream, pose: Tensor, time: int) -> None:
+        self.time = time
+        self.ages = range(1, model.config.window + 1)
+        self.phases = [model.past_phases(pose.flatten(0, 1), self._past(pose, age), float(age)) for age in self.ages]
+        index = torch.arange(time, device=pose.device).expand(pose.shape[:2])
+        self.masks = [(index >= age).flatten()[:, None].expand(-1, model.config.tokens) for age in self.ages]
+
+    def _past(self, values: Tensor, age: int) -> Tensor:
+        """(batch * time, ...) what (batch, time, ...) held `age` frames before, zeros before the beginning."""
+        past = torch.zeros_like(values)
+        past[:, age:] = values[:, : values.shape[1] - age]
+        return past.flatten(0, 1)
+
+    def heard(self, keys: Tensor, values: Tensor) -> list[Heard]:
+        keys, values = (rearrange(t, "(b t) ... -> b t ...", t=self.time) for t in (keys, values))
+        return [
+            Heard(self._past(keys, age), self._past(values, age), *self.phases[age - 1], self.masks[age - 1])
+            for age in self.ages
+        ]

@@ -1,0 +1,215 @@
+"""The transformer that streams a world: pictures, sound, words and actions of one time step are one block of tokens.
+
+Every frame is predicted as clean data (x-prediction) from a noised copy of itself, what its place and its spot in the
+picture held before, the ring of past frames, the action that led to it, and what was typed. Holds weights only: caches
+are passed in and handed back. Knows nothing of sampling schedules, losses, or where the data comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from wmenv.models.block import Block, Heard, normed
+from wmenv.models.pictures import make_pictures
+from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
+
+Phases = tuple[Tensor, Tensor]
+AGES = (1, 2, 4, 16, 64, 256)  # upper ends of the buckets of how long ago a place was seen; bucket 0 is never
+
+
+class StreamConfig(BaseModel):
+    """The size and the senses of a stream. Any sense may be absent: zero samples, no words, one motion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    height: int = 56
+    width: int = 56
+    patch: int = 8
+    channels: int = 192  # width of the trunk
+    depth: int = 6
+    heads: int = 6
+    hidden: int = 512  # of each MLP
+    window: int = 1  # past frames in the ring
+    pictures: str = "tiles"  # "tiles": choose from a palette; "pixels": regress
+    palette: int = 0  # entries of the palette
+    actions: int = 7
+    motions: tuple[tuple[float, float, float], ...] = ((0, 0, 0),)  # (dx, dy, quarter turns) the viewer may make in a step
+    anchor: tuple[float, float] = (6.0, 3.0)  # row and column of the viewer in the patch grid
+    samples: int = 0  # of sound per step
+    words: tuple[str, ...] = ()
+    slot: int = 16  # words of a typed text
+    reward_range: float = 1.0
+    reward_bins: int = 21
+    recall_place: bool = True  # inject what was last seen at each place in view
+    recall_spot: bool = True  # inject what the previous frame showed at each spot of the picture
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return self.height // self.patch, self.width // self.patch
+
+    @property
+    def patches(self) -> int:
+        rows, columns = self.grid
+        return rows * columns
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one frame: its patches, one that reads out, one of sound if there is any."""
+        return self.patches + 1 + (self.samples > 0)
+
+
+@dataclass
+class Frame:
+    """What one block of tokens is made from; all (rows, ...).
+
+    `noised` is the picture in the model's own alphabet (see pictures.py), `place` and `spot` what memory holds for each
+    patch, `age` its bucket, `level` how noised the picture is in [0, 1], `action` the one that led here (the count of
+    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted.
+    """
+
+    noised: Tensor
+    place: Tensor
+    age: Tensor
+    spot: Tensor
+    level: Tensor
+    action: Tensor
+    sound: Tensor | None = None
+    hears: Tensor | None = None
+
+
+@dataclass
+class Readout:
+    """What the stream says of a frame. `motion` is (rows, actions, motions): where each next action would take the viewer."""
+
+    pictures: Tensor
+    reward: Tensor
+    end: Tensor
+    receipt: Tensor
+    motion: Tensor
+    sound: Tensor | None
+
+
+class Stream(nn.Module):
+    """The weights. `frames` embeds, `trunk` is applied block by block by the callers in streaming.py and train/, `read` heads."""
+
+    def __init__(self, config: StreamConfig) -> None:
+        super().__init__()
+        self.config = config
+        d = config.channels
+        self.pictures = make_pictures(config)
+        self.slots = nn.Parameter(torch.randn(config.tokens, d) * 0.02)
+        self.age = nn.Embedding(len(AGES) + 2, d)
+        self.action = nn.Embedding(config.actions + 1, d)
+        self.level = nn.Linear(16, d)
+        self.condition = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, 6 * d))
+        self.blocks = nn.ModuleList(Block(d, config.heads, config.hidden) for _ in range(config.depth))
+        self.word = nn.Embedding(max(len(config.words) + 2, 1), d)
+        self.word_slots = nn.Parameter(torch.randn(config.slot, d) * 0.02)
+        self.text_condition = nn.Parameter(torch.zeros(6 * d))
+        self.sound_in = nn.Linear(config.samples, d) if config.samples else None
+        self.sound_out = nn.Linear(d, config.samples) if config.samples else None
+        self.reward = nn.Linear(d, config.reward_bins)
+        self.flags = nn.Linear(d, 2)  # end, receipt
+        self.motion = nn.Linear(d, config.actions * len(config.motions))
+        self.scale = nn.Parameter(torch.ones(d))
+        self.rotary = ViewerRotary(d // config.heads)
+        self.register_buffer("offsets", view_offsets(*config.grid, config.anchor), persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.5)
+        nn.init.normal_(self.condition[-1].weight, std=0.1 * self.config.channels**-0.5)
+        for head in (self.reward, self.flags, self.motion, self.sound_out, self.pictures.head):
+            if head is not None:  # a new model says nothing before it has learnt something
+                nn.init.zeros_(head.weight)
+
+    # --- tokens in ---
+
+    def embed(self, frame: Frame) -> tuple[Tensor, Tensor]:
+        """Tokens (rows, tokens, channels) of a frame and the modulation (rows, 6 * channels) its blocks share."""
+        config = self.config
+        x = self.pictures.embed(frame.noised)
+        if config.recall_place:
+            x = x + self.pictures.embed_place(frame.place) + self.age(frame.age)
+        if config.recall_spot:
+            x = x + self.pictures.embed_spot(frame.spot)
+        action = self.action(frame.action)
+        parts = [x, action[:, None]]
+        if self.sound_in is not None:
+            parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
+        tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
+        harmonics = torch.cos(torch.pi * frame.level[:, None] * torch.arange(16, device=x.device))
+        return tokens, self.condition(action + self.level(harmonics))
+
+    def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and modulation of (rows, slot) word numbers."""
+        x = self.word(words) + self.word_slots
+        return x, self.text_condition.expand(len(words), -1)
+
+    # --- phases ---
+
+    def token_offsets(self) -> Tensor:
+        """(tokens, 2) where each token of a frame stands relative to the viewer; those without a place stand at it."""
+        extra = self.offsets.new_zeros(self.config.tokens - self.config.patches, 2)
+        return torch.cat([self.offsets, extra])
+
+    def own_phases(self) -> tuple[Tensor, Tensor]:
+        """Phases of a frame's own tokens."""
+        return self.rotary(self.token_offsets(), 0.0)
+
+    def past_phases(self, pose: Tensor, past: Tensor, age: Tensor | float) -> tuple[Tensor, Tensor]:
+        """Phases, seen from `pose` (rows, 3), of the tokens of a frame that was seen from `past` (rows, 3)."""
+        places = places_in_view(past, self.token_offsets())
+        return self.rotary(seen_from(pose, places), age)
+
+    # --- tokens through ---
+
+    def layer(
+        self, block: Block, x: Tensor, shared: Tensor, own: Phases | None, heard: Callable[[Tensor, Tensor], list[Heard]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys. Returns x, keys, values."""
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = block.modulate(shared)
+        q, k, v = block.attention.project(block.enter(x, shift_a, scale_a))
+        x = x + gate_a * block.attention.attend(q, k, v, own, heard(k, v))
+        x = x + gate_m * block.mlp(block.enter(x, shift_m, scale_m))
+        return x, k, v
+
+    def read_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (rows, depth, slot, heads, head) of typed text: computed once, heard by every later frame."""
+        x, shared = self.embed_text(words)
+        keys, values = [], []
+        for block in self.blocks:
+            x, k, v = self.layer(block, x, shared, None, lambda k, v: [])
+            keys.append(k)
+            values.append(v)
+        return torch.stack(keys, 1), torch.stack(values, 1)
+
+    def hear_text(self, keys: Tensor, values: Tensor, mask: Tensor) -> Heard:
+        """Words as a frame hears them: (rows, n, heads, head), with the identity phase, for words have no place."""
+        still = keys.new_zeros(*keys.shape[:2], keys.shape[-1] // 2, dtype=torch.float32)
+        return Heard(keys, values, still + 1, still, mask)
+
+    # --- tokens out ---
+
+    def read(self, x: Tensor) -> Readout:
+        """Every head, from the trunk's last (rows, tokens, channels)."""
+        config = self.config
+        x = normed(x, self.scale)
+        q = x[:, config.patches]
+        end, receipt = self.flags(q).unbind(-1)
+        motion = rearrange(self.motion(q), "r (a m) -> r a m", a=config.actions)
+        sound = self.sound_out(x[:, config.patches + 1]) if self.sound_out is not None else None
+        return Readout(self.pictures.predict(x[:, : config.patches]), self.reward(q), end, receipt, motion, sound)

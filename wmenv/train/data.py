@@ -1,0 +1,218 @@
+"""A collected data set in memory, with what a viewer would remember at every frame, cut into passages for training.
+
+What each place in view showed when it was last seen follows from the true poses, so one short passage teaches memory of
+any length. A batch is a function of (seed, step) alone: a resumed run sees the batches it would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wmenv.models.stream import AGES
+from wmenv.models.words import Vocabulary
+from wmenv.train.collect import read_facts, read_shards
+
+TYPED = 2  # directions in one passage
+SILENT = 255
+
+
+@dataclass
+class Batch:
+    """Passages as arrays of (batch, time, ...); `known` marks patches whose place had been seen.
+
+    `motion` is the true class of the move that `next_action` made, -1 at the last frame; `applied` is 1 or 0 where a
+    direction was typed, else -1.
+    """
+
+    tiles: Tensor
+    place: Tensor
+    age: Tensor
+    spot: Tensor
+    pose: Tensor
+    action: Tensor
+    next_action: Tensor
+    motion: Tensor
+    reward: Tensor
+    end: Tensor
+    sound: Tensor
+    applied: Tensor
+    words: Tensor
+    directed: Tensor
+
+
+class Episodes:
+    """Every frame of a data set, one after another; `begin` and `stop` say where each episode lies."""
+
+    def __init__(self, folder: Path, slot: int) -> None:
+        self.facts = read_facts(folder)
+        self.vocabulary = Vocabulary(self.facts["words"])
+        self.slot = slot
+        self.never = len(self.facts["images"]) + 1
+        parts = [self._read(arrays, texts) for arrays, texts in read_shards(folder)]
+        if not parts:
+            raise FileNotFoundError(f"{folder} holds no shards; make some with `wmenv collect gridrooms --out {folder}`.")
+        shift = np.cumsum([0] + [len(part["text_words"]) for part in parts[:-1]])
+        for part, by in zip(parts, shift, strict=True):
+            part["instruction"] = part["instruction"] + by
+            part["typed"] = np.where(part["typed"] >= 0, part["typed"] + by, -1)
+        lengths = np.concatenate([part.pop("lengths") for part in parts])
+        self.stop = np.cumsum(lengths)
+        self.begin = self.stop - lengths
+        for name in parts[0]:
+            setattr(self, name, np.concatenate([part[name] for part in parts]))
+        self.episode = np.repeat(np.arange(len(lengths)), lengths)
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def _read(self, arrays: dict[str, np.ndarray], texts: list[dict]) -> dict[str, np.ndarray]:
+        """One shard as columns with one row per frame; what belongs to a step stands at the frame it led to."""
+        lengths = arrays["steps"] + 1
+        first = np.cumsum(lengths) - lengths
+        is_step = np.ones(lengths.sum(), bool)
+        is_step[first] = False
+
+        def by_frame(values: np.ndarray, absent: int) -> np.ndarray:
+            column = np.full((len(is_step), *values.shape[1:]), absent, values.dtype)
+            column[is_step] = values
+            return column
+
+        typed, applied, words, instruction = self._texts(texts, first, len(is_step))
+        columns = {
+            "tiles": arrays["tiles"],
+            "pose": arrays["pose"],
+            "action": by_frame(arrays["action"], self.facts["actions"]),
+            "reward": by_frame(arrays["reward"], 0).astype(np.float32),
+            "end": by_frame(arrays["end"], False),
+            "sound": by_frame(arrays["sound"], SILENT),
+            "typed": typed,
+            "applied": applied,
+            "text_words": words,
+            "instruction": instruction,
+            "lengths": lengths,
+        }
+        columns["place"], columns["age"] = self._remember(arrays["tiles"], arrays["pose"], lengths)
+        return columns
+
+    def _texts(self, texts: list[dict], first: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
+        """Row of the typed text per frame (-1: none), whether it was applied, the encoded texts, and each instruction's row."""
+        rows: dict[str, int] = {}
+        typed, applied = np.full(frames, -1, np.int64), np.full(frames, -1, np.int8)
+        instruction = np.array([rows.setdefault(text["instruction"], len(rows)) for text in texts])
+        for text, begin in zip(texts, first, strict=True):
+            for frame, sentence, done in text["typed"]:
+                typed[begin + frame] = rows.setdefault(sentence, len(rows))
+                applied[begin + frame] = done
+        return typed, applied, np.stack([self.vocabulary.encode(text, self.slot) for text in rows]), instruction
+
+    def _remember(self, tiles: np.ndarray, pose: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For every patch of every frame: the tile last seen at its place before (`never`), and the bucket of how long ago."""
+        places = _places(pose, self.facts["anchor"], int(np.sqrt(tiles.shape[1]))) + 64
+        anchored = self.facts["anchored"][tiles]
+        place, since = np.empty_like(tiles), np.empty(tiles.shape, np.int32)
+        stop = np.cumsum(lengths)
+        for begin, end in zip(stop - lengths, stop, strict=True):
+            shown, when = np.full((128, 128), self.never, tiles.dtype), np.full((128, 128), -1, np.int32)
+            for frame in range(begin, end):
+                x, y = places[frame].T
+                place[frame], since[frame] = shown[y, x], np.where(when[y, x] < 0, 0, frame - when[y, x])
+                seen = anchored[frame]
+                shown[y[seen], x[seen]], when[y[seen], x[seen]] = tiles[frame, seen], frame
+        return place, age_bucket(since)
+
+    def batch(self, seed: int, step: int, size: int, time: int) -> Batch:
+        """Batch number `step` of the run with that seed."""
+        rng = np.random.default_rng([seed, step])
+        start = np.concatenate([self._draw(rng, time) for _ in range(size)])
+        index = start[:, None] + np.arange(time)
+        following = np.minimum(index + 1, len(self) - 1)
+        last = following != np.where(following < self.stop[self.episode[index]], following, -1)
+        words, directed = self._heard(index)
+        arrays = {
+            "tiles": self.tiles[index].astype(np.int64),
+            "place": self.place[index].astype(np.int64),
+            "age": self.age[index].astype(np.int64),
+            "spot": self._spot(index),
+            "pose": self.pose[index].astype(np.float32),
+            "action": self.action[index].astype(np.int64),
+            "next_action": np.where(last, 0, self.action[following]).astype(np.int64),
+            "motion": np.where(last, -1, self._motion(index, following)),
+            "reward": self.reward[index],
+            "end": self.end[index].astype(np.float32),
+            "sound": self._sound(index),
+            "applied": self.applied[index].astype(np.float32),
+            "words": words,
+            "directed": directed,
+        }
+        return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
+
+    def _draw(self, rng: np.random.Generator, time: int) -> np.ndarray:
+        """One stretch inside an episode: anywhere, or, one time in ten each, its beginning or its end."""
+        while True:
+            episode = self.episode[rng.integers(len(self))]
+            begin, latest = self.begin[episode], self.stop[episode] - time
+            if latest < begin:
+                continue
+            kind = rng.random()
+            start = begin if kind < 0.1 else latest if kind > 0.9 else rng.integers(begin, latest + 1)
+            if (self.typed[start : start + time] >= 0).sum() <= TYPED:
+                return np.array([start])
+
+    def _spot(self, index: np.ndarray) -> np.ndarray:
+        before = self.tiles[np.maximum(index - 1, 0)].astype(np.int64)
+        return np.where((index == self.begin[self.episode[index]])[..., None], self.never, before)
+
+    def _heard(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(batch, 1 + TYPED, slot) words, and (batch, time) which of them led to each frame."""
+        typed = self.typed[index]
+        given = typed >= 0
+        directed = np.where(given, given.cumsum(1), 0)
+        words = np.zeros((len(index), 1 + TYPED, self.slot), np.int64)
+        words[:, 0] = self.text_words[self.instruction[self.episode[index[:, 0]]]]
+        row, column = np.nonzero(given)
+        words[row, directed[row, column]] = self.text_words[typed[row, column]]
+        return words, directed
+
+    def _motion(self, index: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """The class of the true move from each frame to the next."""
+        before, after = self.pose[index].astype(np.int64), self.pose[following].astype(np.int64)
+        turned = (after[..., 2] - before[..., 2]) % 4
+        walked = (after[..., :2] != before[..., :2]).any(-1)
+        kinds = {(bool(dx or dy), turn % 4): k for k, (dx, dy, turn) in enumerate(self.facts["motions"])}
+        table = np.full((2, 4), -1)
+        for (step, turn), kind in kinds.items():
+            table[int(step), int(turn)] = kind
+        return table[walked.astype(int), turned]
+
+    def _sound(self, index: np.ndarray) -> np.ndarray:
+        """(batch, time, samples) PCM in [-1, 1], summed from what still rings."""
+        bank = np.concatenate([self.facts["sound_bank"] / np.float32(32768), np.zeros_like(self.facts["sound_bank"][:1])])
+        pcm = np.zeros((*index.shape, bank.shape[-1]), np.float32)
+        begin = self.begin[self.episode[index]]
+        for age in range(bank.shape[1]):
+            past = np.maximum(index - age, 0)
+            events = np.where((past >= begin)[..., None], self.sound[past], SILENT)
+            pcm += bank[np.minimum(events, len(bank) - 1), age].sum(-2)
+        return pcm.clip(-1, 1)
+
+
+def age_bucket(since: np.ndarray | Tensor) -> np.ndarray | Tensor:
+    """The bucket of how many frames ago: 0 never, then upper ends `AGES`, then longer."""
+    if isinstance(since, Tensor):
+        edges = torch.tensor(AGES, device=since.device, dtype=since.dtype)
+        return torch.where(since > 0, torch.bucketize(since, edges) + 1, 0)
+    return np.where(since > 0, np.searchsorted(AGES, since) + 1, 0).astype(np.uint8)
+
+
+def _places(pose: np.ndarray, anchor: tuple[float, float], side: int) -> np.ndarray:
+    """(frames, patches, 2) integer places in view; the twin of `models.position.places_in_view` for whole numbers."""
+    rows, columns = np.divmod(np.arange(side * side), side)
+    offsets = np.stack([columns - anchor[1], rows - anchor[0]], 1).astype(np.int64)
+    quarter = np.array([(0, -1), (1, 0)])
+    turned = np.stack([offsets @ np.linalg.matrix_power(quarter, turn).T for turn in range(4)])
+    return pose[:, None, :2].astype(np.int64) + turned[pose[:, 2]]

@@ -1,0 +1,203 @@
+"""The training loop: takes a config, leaves checkpoints, and can be stopped at any minute and resumed to the same numbers.
+
+A batch and its noise are functions of (seed, step), so the only state is weights, averaged weights and the optimisers'.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from wmenv.config import Config
+from wmenv.errors import CheckpointError
+from wmenv.models.checkpoint import save_stream
+from wmenv.models.stream import Stream, StreamConfig
+from wmenv.train.data import Episodes
+from wmenv.train.objective import ObjectiveConfig, losses, passage_of
+
+
+class TrainConfig(Config):
+    """A training run: everything that decides its numbers, and how often it looks up from its work."""
+
+    data: str = "data/gridrooms"
+    out: str = "runs/gridrooms"
+    model: StreamConfig = StreamConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    seed: int = 0
+    steps: int = 10_000
+    batch: int = 48
+    time: int = 8
+    rate: float = 2e-3
+    warmup: int = 100
+    cooldown: float = 0.25  # last share of the steps over which the rate falls to nothing
+    decay: float = 0.02
+    average: float = 0.998  # of the averaged weights that are shipped
+    clip: float = 1.0
+    threads: int = 0  # 0: leave torch's choice
+    compile: bool = True
+    bf16: bool = True
+    save_seconds: float = 240.0
+    tell_steps: int = 20
+
+
+@dataclass
+class Run:
+    """What a run carries from step to step."""
+
+    model: Stream
+    averaged: Stream
+    optimisers: list[torch.optim.Optimizer]
+    step: int = 0
+
+    def state(self) -> dict:
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+        }
+
+    def restore(self, state: dict) -> None:
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(values)
+
+
+def begin(config: TrainConfig, facts: dict) -> Run:
+    """A new run: seeded weights that know the palette of the data."""
+    torch.manual_seed(config.seed)
+    model, averaged = Stream(config.model), Stream(config.model)
+    model.pictures.images.copy_(torch.from_numpy(facts["images"]))
+    model.pictures.anchored.copy_(torch.from_numpy(facts["anchored"]))
+    averaged.load_state_dict(model.state_dict())
+    averaged.requires_grad_(False)
+    return Run(model, averaged, optimisers_of(model, config))
+
+
+def fit_to_data(model: StreamConfig, facts: dict) -> StreamConfig:
+    """The model's config with what the data decides filled in: palette, words, actions, motions, sound."""
+    return model.model_copy(
+        update={
+            "palette": len(facts["images"]),
+            "words": tuple(facts["words"]),
+            "actions": facts["actions"],
+            "motions": tuple(tuple(float(v) for v in motion) for motion in facts["motions"]),
+            "samples": facts["sound_bank"].shape[-1],
+            "anchor": tuple(facts["anchor"]),
+        }
+    )
+
+
+def optimisers_of(model: Stream, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the trunk, AdamW for everything else."""
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    muon = torch.optim.Muon(matrices, lr=config.rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(others, lr=config.rate, weight_decay=0.0, betas=(0.9, 0.98))]
+
+
+def rate_at(step: int, config: TrainConfig) -> float:
+    """Warm up, hold, fall to nothing."""
+    left = (config.steps - step) / max(1.0, config.cooldown * config.steps)
+    return config.rate * min(1.0, (step + 1) / config.warmup, max(left, 0.0))
+
+
+def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict], None] | None = None) -> Run:
+    """Run to the last step; `watch` sees the run and its figures every `tell_steps`."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    episodes = Episodes(Path(config.data), config.model.slot)
+    config = config.model_copy(update={"model": fit_to_data(config.model, episodes.facts)})
+    run = begin(config, episodes.facts)
+    if resume:
+        run.restore(_last(out))
+    diary = Diary(out / "log.jsonl", config, run.step)
+    stride = torch.compile(_stride) if config.compile else _stride
+    saved = time.monotonic()
+    while run.step < config.steps:
+        figures = advance(run, config, episodes, stride)
+        if run.step % config.tell_steps == 0 or run.step == config.steps:
+            told = diary.tell(run.step, figures)
+            if watch:
+                watch(run, told)
+        if time.monotonic() - saved > config.save_seconds or run.step == config.steps:
+            save(run, out, episodes.facts)
+            saved = time.monotonic()
+    return run
+
+
+def _stride(model: Stream, passage, weight: Tensor, batch, objective: ObjectiveConfig) -> dict[str, Tensor]:
+    return losses(model, passage, weight, batch, objective)
+
+
+def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable) -> dict[str, Tensor]:
+    """One step of gradient descent; returns the losses."""
+    batch = episodes.batch(config.seed, run.step, config.batch, config.time)
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
+    passage, weight = passage_of(batch, run.model, config.objective, generator)
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        found = stride(run.model, passage, weight, batch, config.objective)
+    found["total"].backward()
+    nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
+    for optimiser in run.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(run.step, config)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    _average(run, min(config.average, (run.step + 1) / (run.step + 10)))
+    run.step += 1
+    return {name: value.detach() for name, value in found.items()}
+
+
+@torch.no_grad()
+def _average(run: Run, keep: float) -> None:
+    own, new = list(run.averaged.parameters()), list(run.model.parameters())
+    torch._foreach_lerp_(own, new, 1 - keep)
+
+
+def save(run: Run, out: Path, facts: dict) -> None:
+    """The whole run, to resume from, and the averaged weights, to use."""
+    partial = out / "run.tmp"
+    torch.save(run.state(), partial)
+    os.replace(partial, out / "run.pt")
+    save_stream(run.averaged, out / "stream.safetensors", {"step": run.step})
+
+
+def _last(out: Path) -> dict:
+    path = out / "run.pt"
+    if not path.is_file():
+        raise CheckpointError(f"there is nothing to resume at {path}; run without --resume to begin.")
+    return torch.load(path, weights_only=True)
+
+
+class Diary:
+    """Tells how the run goes: a line for people, a JSON line for programs."""
+
+    def __init__(self, path: Path, config: TrainConfig, first: int) -> None:
+        self.path, self.config, self.first = path, config, first
+        self.began = time.monotonic()
+
+    def tell(self, step: int, figures: dict[str, Tensor]) -> dict[str, float]:
+        spent = time.monotonic() - self.began
+        pace = spent / max(1, step - self.first)
+        told = {name: round(float(value), 5) for name, value in figures.items()}
+        told |= {"step": step, "rate": rate_at(step, self.config), "seconds": round(spent, 1)}
+        with self.path.open("a") as file:
+            file.write(json.dumps(told) + "\n")
+        left = math.ceil(pace * (self.config.steps - step) / 60)
+        values = "  ".join(f"{name} {told[name]:.4f}" for name in figures)
+        print(f"step {step}/{self.config.steps}  {values}  {pace:.2f} s/step  {left} min left", flush=True)
+        return told
