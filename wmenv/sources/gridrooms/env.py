@@ -66,7 +66,7 @@ class GridRooms(MiniGridEnv):
     never pays and never ends, whatever its template.
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": sounds.FPS}  # noqa: RUF012 (as in minigrid)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": sounds.FPS}  # noqa: RUF012 (as in minigrid)
     carrying: Any  # minigrid declares it None
 
     def __init__(

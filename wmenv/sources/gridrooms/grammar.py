@@ -224,7 +224,7 @@ def say(command: Command, rng: np.random.Generator, held_out: bool = False) -> s
     """One of the ways to say a command, out of the training templates or out of the held-out ones.
 
     >>> say(Command("vanish", "ball", "blue"), np.random.default_rng(0))
-    'the blue sphere is gone'
+    'now the blue sphere is gone'
     """
     phrases = EVENTS[command.event]
     template = _pick(rng, phrases.held_out if held_out else phrases.training)
