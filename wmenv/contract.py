@@ -62,6 +62,20 @@ class ActionTable:
         except ValueError:
             raise ActionError(f"no action is called {name!r}. {did_you_mean(name, self.names)}") from None
 
+    def sample(self, rng: np.random.Generator, rows: int) -> Actions:
+        """Random actions for `rows` rows; a field without a bound is drawn from -1..1 or as near as it goes.
+
+        >>> ActionTable(("left", "right")).sample(np.random.default_rng(0), rows=4).tolist()
+        [1, 1, 1, 0]
+        """
+        if self.kind == "discrete":
+            return rng.integers(0, self.count, rows)
+        if self.kind == "multi_discrete":
+            return rng.integers(0, self.sizes, (rows, self.count))
+        low = np.where(np.isinf(self.low), np.minimum(-1, np.subtract(self.high, 1)), self.low)
+        high = np.where(np.isinf(self.high), np.maximum(1, np.add(low, 1)), self.high)
+        return rng.uniform(low, high, (rows, self.count)).astype(np.float32)
+
     def check(self, actions: Any, rows: int) -> Actions:
         """`actions` as this table's array for `rows` rows, or a named error that says what is wrong.
 
@@ -191,7 +205,9 @@ class Start:
                 f"it starts from: {', '.join(sorted(spec.starts))}."
             )
         if self.template is not None and self.template not in spec.templates:
-            raise StartError(f"no template {self.template!r} in {spec.name!r}. {did_you_mean(self.template, spec.templates)}")
+            raise StartError(
+                f"no template {self.template!r} in {spec.name!r}. {did_you_mean(self.template, spec.templates)}"
+            )
         if self.picture is not None:
             picture = np.asarray(self.picture)
             if picture.dtype != np.uint8 or picture.shape != (spec.height, spec.width, 3):

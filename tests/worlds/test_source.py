@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from wmenv.contract import ActionTable, AudioSpec, Direction, Receipt, Start, WorldSpec, pack_arrays, unpack_arrays
+from wmenv.contract import (
+    ActionTable,
+    AudioSpec,
+    Direction,
+    Instructs,
+    Receipt,
+    Start,
+    WorldSpec,
+    pack_arrays,
+    unpack_arrays,
+)
 from wmenv.errors import SnapshotError, UnsupportedError
 from wmenv.testing import CLAUSES, check_clause
 from wmenv.worlds.source import CUT, MAGIC, SourceWorld, gridrooms
@@ -178,8 +188,8 @@ def test_words_and_instructions_come_from_the_environment():
     plain = SourceWorld(Lamp)
     with pytest.raises(UnsupportedError, match="words"):
         plain.describe(plain.open([Start()], [0])[0])
-    with pytest.raises(UnsupportedError, match="instructions"):
-        plain.instructions(plain.open([Start()], [0])[0])
+    assert isinstance(world, Instructs)
+    assert not isinstance(plain, Instructs)
 
 
 def test_a_moment_goes_on_with_new_chances_from_another_seed():

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wmenv.contract import Actions, ActionTable, Direction, Outcome, Start, State, World, WorldSpec
+from wmenv.contract import Actions, Direction, Outcome, Start, State, World, WorldSpec
 from wmenv.runtime import to_host
 
 ROWS = 3
@@ -30,7 +30,7 @@ class Trial:
         self.world, self.steps, self.tolerance = world, steps, tolerance
         self.seeds = [seed + row for row in range(ROWS)]
         rng = np.random.default_rng(seed)
-        self._actions = np.stack([draw_actions(world.spec.actions, rng, ROWS) for _ in range(steps)])
+        self._actions = np.stack([world.spec.actions.sample(rng, ROWS) for _ in range(steps)])
 
     @property
     def spec(self) -> WorldSpec:
@@ -126,14 +126,3 @@ def start_of(spec: WorldSpec, kind: str, moment: bytes | None = None) -> Start:
     if kind == "moment":
         return Start(moment=moment if moment is not None else b"no moment")
     return Start()
-
-
-def draw_actions(table: ActionTable, rng: np.random.Generator, rows: int) -> Actions:
-    """Random actions that the table takes; a field without bounds is drawn from -1..1."""
-    if table.kind == "discrete":
-        return rng.integers(0, table.count, rows)
-    if table.kind == "multi_discrete":
-        return rng.integers(0, table.sizes, (rows, table.count))
-    low, high = np.maximum(table.low, -1e3), np.minimum(table.high, 1e3)
-    low, high = np.where(np.isinf(table.low), -1, low), np.where(np.isinf(table.high), 1, high)
-    return rng.uniform(low, high, (rows, table.count)).astype(np.float32)

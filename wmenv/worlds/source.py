@@ -32,7 +32,7 @@ from wmenv.contract import (
     pack_arrays,
     unpack_arrays,
 )
-from wmenv.errors import MissingExtraError, SnapshotError, UnsupportedError, WmenvError
+from wmenv.errors import MissingExtraError, SnapshotError, WmenvError
 from wmenv.worlds.source_spec import Pixels, action_for, spec_of_env
 
 MAGIC = b"wmenv-past-1\n"
@@ -69,10 +69,10 @@ class SourceWorld:
     ) -> None:
         self.make_env, self.forks, self.pixels = make_env, forks, pixels
         with closing(make_env()) as env:
-            self._knows_more = isinstance(env.unwrapped, SourceEnv)
-            given = spec or (
-                env.unwrapped.world_spec if isinstance(env.unwrapped, SourceEnv) else spec_of_env(env, pixels)
-            )
+            told = env.unwrapped.world_spec if isinstance(env.unwrapped, SourceEnv) else None
+            given = spec or told or spec_of_env(env, pixels)
+        if told:
+            self.instructions = self._instructions  # a plain environment has none, and `Instructs` shall say so
         starts = given.starts & {"seed", "template"} | {"moment"}
         self.spec = given.with_(starts=starts, snapshots="replay", output="numpy", frames_per_step=1)
 
@@ -100,10 +100,8 @@ class SourceWorld:
         self.spec.need("words")
         return [life.teller.caption() for life in self._live(state)]
 
-    def instructions(self, state: State) -> list[str]:
+    def _instructions(self, state: State) -> list[str]:
         """The task of each row, in words."""
-        if not self._knows_more:
-            raise UnsupportedError(f"{self.spec.name!r} is a plain environment, and has no instructions in words.")
         return [life.teller.instruction() for life in self._live(state)]
 
     def relive(self, past: Past, picture: int | None = None) -> Life:
