@@ -36,6 +36,14 @@ def to_host(array: Any) -> np.ndarray:
     return host.numpy().copy() if host is tensor else host.numpy()
 
 
+def to_tensor(array: Any, beside: Any = None) -> Any:
+    """A tensor of the same values, on the device of the tensor `beside` if one is given; copied only if it must be."""
+    import torch
+
+    tensor = array if is_tensor(array) else torch.from_numpy(array)
+    return tensor.to(beside.device) if is_tensor(beside) else tensor
+
+
 def use_threads(count: int) -> None:
     """Let torch, and what is started from here, use `count` cores."""
     os.environ["OMP_NUM_THREADS"] = str(count)

@@ -69,10 +69,9 @@ def _attribute(target: str, name: str) -> Any:
     except ModuleNotFoundError as problem:
         if not problem.name or not f"{path}.".startswith(f"{problem.name}."):
             raise  # the module is there; something that it imports is not
-        raise UnknownWorldError(f"world {name!r} is in module {path!r}, which cannot be imported: {problem}.") from problem
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
         raise UnknownWorldError(
-            f"module {path!r} has no {attribute!r}. {did_you_mean(attribute, [n for n in dir(module) if n[0] != '_'])}"
-        ) from None
+            f"world {name!r} is in module {path!r}, which cannot be imported: {problem}."
+        ) from problem
+    if not hasattr(module, attribute):
+        raise UnknownWorldError(f"world {name!r} should be {attribute!r} in module {path!r}, which has no such name.")
+    return getattr(module, attribute)

@@ -1,0 +1,141 @@
+"""Where worlds, environments and records are put together; what Gymnasium calls for our ids, and `make_sb3`.
+
+Everything heavy is imported when something is made, so that registering the ids costs nothing. Arguments are plain
+values, so that every spec can be written as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from wmenv.contract import EpisodeObserver, World
+from wmenv.errors import UnknownWorldError, did_you_mean
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from wmenv.env.single import WorldEnv
+    from wmenv.env.vector import WorldVectorEnv
+
+
+def _gridrooms(task: str, max_episode_steps: int, **settings: Any) -> dict[str, Any]:
+    return {
+        "world": "gridrooms-source",
+        "world_settings": {"task": task},
+        "max_episode_steps": max_episode_steps,
+        **settings,
+    }
+
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {  # id -> the arguments of make_env and make_vector_env
+    "wmenv/GridRoomsSource-v0": _gridrooms("reach", 128),
+    "wmenv/GridRoomsSource-Reach-v0": _gridrooms("reach", 128),
+    "wmenv/GridRoomsSource-Fetch-v0": _gridrooms("fetch", 128),
+    "wmenv/GridRoomsSource-Unlock-v0": _gridrooms("unlock", 192),
+    "wmenv/GridRoomsSource-PutNext-v0": _gridrooms("put_next", 192),
+    "wmenv/GridRoomsSource-Explore-v0": _gridrooms("explore", 1000, reward="none"),
+    "wmenv/Pan-v0": {"world": "pan", "world_settings": {"beacon": True}, "max_episode_steps": 64},
+}
+
+
+def register() -> None:
+    """Make our ids known to Gymnasium; doing it again changes nothing."""
+    for name, settings in ENVIRONMENTS.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(
+                name,
+                entry_point="wmenv.make:make_env",
+                vector_entry_point="wmenv.make:make_vector_env",
+                max_episode_steps=settings["max_episode_steps"],
+                kwargs={**settings, "env_id": name},
+            )
+
+
+def make_env(
+    world: World | str,
+    *,
+    world_settings: Mapping[str, Any] | None = None,
+    record: bool = True,
+    env_id: str = "",
+    **settings: Any,
+) -> WorldEnv:
+    """A single environment on a world, with the record of each episode in `info["wmenv"]` unless `record` is False.
+
+    `settings` are those of `WorldEnv`. Through `gymnasium.make` its own `max_episode_steps` can only shorten episodes,
+    because it counts from outside; `reset(options={"max_episode_steps": n})` sets the environment's own limit.
+    """
+    from wmenv.env.single import WorldEnv
+
+    built = _world(world, world_settings)
+    return WorldEnv(built, observer=_recorder(built, 1, env_id) if record else None, **settings)
+
+
+def make_vector_env(
+    world: World | str,
+    num_envs: int = 1,
+    *,
+    world_settings: Mapping[str, Any] | None = None,
+    record: bool = True,
+    env_id: str = "",
+    **settings: Any,
+) -> WorldVectorEnv:
+    """A vector environment on a world, one batched call per step; `settings` are those of `WorldVectorEnv`."""
+    from wmenv.env.vector import WorldVectorEnv
+
+    built = _world(world, world_settings)
+    return WorldVectorEnv(built, num_envs, observer=_recorder(built, num_envs, env_id) if record else None, **settings)
+
+
+def make_sb3(
+    id_or_world: str | World,
+    num_envs: int = 1,
+    *,
+    seed: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    info_keywords: Sequence[str] = (),
+    monitor_file: str | None = None,
+    **settings: Any,
+) -> VecEnv:
+    """A Stable-Baselines3 `VecEnv` on a registered id, a world's name or a world, with a `VecMonitor` around it.
+
+    `seed` and `options` hold for the first reset. `info_keywords` are record keys, such as `wm_frames`, that the
+    monitor adds to its table. `settings` are those of `make_vector_env`.
+    """
+    from stable_baselines3.common.vec_env import VecMonitor
+
+    from wmenv.env.sb3 import WorldVecEnv
+
+    chosen = _settings_of(id_or_world) | settings
+    env = WorldVecEnv(make_vector_env(num_envs=num_envs, autoreset_mode="SameStep", **chosen))
+    if seed is not None:
+        env.seed(seed)
+    env.set_options(None if options is None else dict(options))
+    return VecMonitor(env, filename=monitor_file, info_keywords=tuple(info_keywords))
+
+
+def _settings_of(id_or_world: str | World) -> dict[str, Any]:
+    """The arguments behind an id of ours; of anything else we know only that it is a world."""
+    if not isinstance(id_or_world, str) or not id_or_world.startswith("wmenv/"):
+        return {"world": id_or_world}
+    if id_or_world not in ENVIRONMENTS:
+        raise UnknownWorldError(f"no environment is called {id_or_world!r}. {did_you_mean(id_or_world, ENVIRONMENTS)}")
+    return ENVIRONMENTS[id_or_world] | {"env_id": id_or_world}
+
+
+def _world(world: World | str, settings: Mapping[str, Any] | None) -> World:
+    from wmenv.worlds.catalog import load_world
+
+    return load_world(world, **(settings or {})) if isinstance(world, str) else world
+
+
+def _recorder(world: World, rows: int, env_id: str) -> EpisodeObserver:
+    from wmenv.logs.recorder import EpisodeRecorder
+
+    return EpisodeRecorder(world.spec, rows, env_id=env_id)
+
+
+# `gymnasium.make` reads the render modes from what it calls
+make_env.metadata = make_vector_env.metadata = {"render_modes": ["rgb_array"]}  # type: ignore[attr-defined]

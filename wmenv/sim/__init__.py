@@ -1,0 +1,1 @@
+"""Running worlds: the state of the moment, and the clock."""
