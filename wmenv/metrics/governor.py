@@ -11,6 +11,7 @@ VERSION = "governor-1"
 SHARE = 0.02  # of the step time
 FLOOR_MS = 0.1  # a vector step may always spend this much: 2 % of a 50 us toy world would be nothing at all
 REVIEW = 32  # steps between decisions
+MOST = 4096.0  # a stride beyond this would see nothing
 EASE = 0.8  # of the allowance; below it the stride may come down
 
 
@@ -23,12 +24,9 @@ class Governor:
     2.0
     """
 
-    def __init__(
-        self, share: float = SHARE, floor_ms: float = FLOOR_MS, least: float = 1.0, most: float = 4096.0
-    ) -> None:
-        self.stride = least
+    def __init__(self, start: float = 1.0, share: float = SHARE, floor_ms: float = FLOOR_MS) -> None:
+        self.stride = start
         self._share, self._floor_ns = share, floor_ms * 1e6
-        self._least, self._most = least, most
         self._look = np.zeros(REVIEW)
         self._step = np.zeros(REVIEW)
         self._seen = 0
@@ -45,13 +43,15 @@ class Governor:
         allowed = max(self._share * float(np.median(self._step)), self._floor_ns)
         use = float(self._look.mean()) / allowed
         if use > 1 or use < EASE:
-            # halve or double at most per review: one slow step must not blind the watcher for long
-            factor = float(np.clip(use, 0.5, 2.0))
-            self.stride = float(np.clip(self.stride * factor, self._least, self._most))
+            # halve or double at most, so that one slow spell does not blind the watcher for long
+            self.stride = float(np.clip(self.stride * np.clip(use, 0.5, 2.0), 1.0, MOST))
 
 
 class FixedStride(Governor):
-    """A governor that never changes its mind: for tests, benchmarks, and runs where completeness beats cost."""
+    """A stride that nothing changes: for tests, calibration, and runs where completeness matters more than cost."""
 
     def __init__(self, stride: float = 1.0) -> None:
-        super().__init__(least=stride, most=stride)
+        super().__init__(start=stride)
+
+    def account(self, look_ns: int, step_ns: int) -> None:
+        """Times change nothing."""

@@ -90,12 +90,13 @@ class Health:
     def record(self) -> dict[str, Any]:
         step, feature = self._flag or (None, None)
         seen = self._samples > 0
+        nothing: dict[str, float | None] = dict.fromkeys(FEATURES)
         return {
             "samples": self._samples,
             "flag_step": step,
             "flag_feature": feature,
-            "range": _named(self._most - self._least) if seen else None,
-            "end": _named(self._last) if seen else None,
+            "range": _named(self._most - self._least) if seen else nothing,
+            "end": _named(self._last) if seen else dict(nothing),
             "constant_share": self._constant / self._samples if seen else None,
         }
 
@@ -112,5 +113,5 @@ class Health:
             self._flag = step, FEATURES[int(worst.argmax())]
 
 
-def _named(values: np.ndarray) -> dict[str, float]:
+def _named(values: np.ndarray) -> dict[str, float | None]:
     return dict(zip(FEATURES, values.round(4).tolist(), strict=True))
