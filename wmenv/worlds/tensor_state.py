@@ -75,7 +75,7 @@ class TensorState(State):
 
     @classmethod
     def from_bytes(cls, data: bytes, world: str, device: torch.device | str = "cpu") -> Self:
-        """The state in `data`, which must have been made by a world with the tag `world`, with its tensors on `device`."""
+        """The state in `data`, which a world with the tag `world` must have made, with its tensors on `device`."""
         body = _checked_body(data)
         try:
             made_by = _metadata(body).get("world")
