@@ -53,6 +53,6 @@ def test_what_cannot_be_read_is_not_spoken_of():
 def test_words_need_no_simulator():
     code = (
         "import sys; from wmenv.sources.gridrooms import caption_of, place_of_view, SOUND_BANK, VOCABULARY, "
-        "sample_direction, TASKS, CATALOGUE; assert not {'minigrid', 'pygame'} & set(sys.modules)"
+        "sample_direction, spec_of, ACTIONS, TASKS, CATALOGUE; assert not {'minigrid', 'pygame'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

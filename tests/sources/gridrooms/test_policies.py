@@ -39,6 +39,14 @@ def _choices(name: str, seed: int) -> list[int]:
     return chosen
 
 
+def test_the_solver_explores_where_the_template_has_no_task():
+    env, policy = GridRooms("reach"), make_policy("solver", np.random.default_rng(0))
+    env.reset(seed=0, options={"template": "explore"})
+    for _ in range(50):
+        env.step(policy(env))
+    assert env.grid_pose()[:2].any()
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_no_policy_is_stopped_by_directions_or_tasks(walk, name):
     rng = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from typing import Any
 
 _HOME = {
     "GridRooms": "env",
-    "ACTIONS": "env",
+    "ACTIONS": "spec",
+    "spec_of": "spec",
     "CATALOGUE": "tiles",
     "Catalogue": "tiles",
     "Tile": "tiles",

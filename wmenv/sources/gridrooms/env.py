@@ -15,27 +15,19 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from wmenv.contract import ActionTable, AudioSpec, Receipt, WorldSpec
+from wmenv.contract import Receipt
 from wmenv.errors import ActionError, LifecycleError, OptionError, did_you_mean
 from wmenv.sources.gridrooms import sounds
 from wmenv.sources.gridrooms.captions import caption_of
 from wmenv.sources.gridrooms.changes import change
 from wmenv.sources.gridrooms.directions import aim, understand
 from wmenv.sources.gridrooms.drawing import make_object
-from wmenv.sources.gridrooms.grammar import SUGGESTIONS
-from wmenv.sources.gridrooms.layout import MOST_ROOMS, SIZE, lay_out
+from wmenv.sources.gridrooms.layout import AROUND, MOST_ROOMS, SIZE, lay_out
 from wmenv.sources.gridrooms.places import TURNED_OFFSETS, TURNS, pose_in_radians
 from wmenv.sources.gridrooms.sight import seen
+from wmenv.sources.gridrooms.spec import ACTIONS, spec_of
 from wmenv.sources.gridrooms.tasks import TASKS, Happening
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS, FRAME, VIEW
-
-ACTIONS = ActionTable(
-    names=("left", "right", "forward", "pickup", "drop", "toggle", "stay"),
-    noop=6,
-    inverse={0: 1, 1: 0},
-    pans=(0, 1),
-    keys={"ArrowLeft": 0, "ArrowRight": 1, "ArrowUp": 2, "a": 0, "d": 1, "w": 2, "e": 3, "q": 4, " ": 5, "s": 6},
-)
 
 UNSEEN = CATALOGUE.encode("unseen")
 FLOOR = CATALOGUE.encode("floor")
@@ -111,7 +103,7 @@ class GridRooms(MiniGridEnv):
         if not 0 <= action < ACTIONS.count:
             raise ActionError(f"action {action!r} is not in 0..{ACTIONS.count - 1} ({', '.join(ACTIONS.names)}).")
         x, y = self.agent_pos
-        dx, dy = _AHEAD[self.agent_dir]
+        dx, dy = AROUND[self.agent_dir]
         self._touched = x + dx, y + dy
         before = self.grid.get(*self._touched), self.carrying, self._number(*self._touched)
         frame, _, _, truncated, info = super().step(action)
@@ -248,31 +240,6 @@ class GridRooms(MiniGridEnv):
     def instruction(self) -> str:
         """The task of this episode, in words."""
         return TASKS[self.template].instruction
-
-
-_AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))  # by minigrid direction
-
-
-def spec_of(task: str) -> WorldSpec:
-    """What GridRooms says of itself when made for `task`."""
-    ends = task != "explore"
-    return WorldSpec(
-        name="gridrooms",
-        height=FRAME,
-        width=FRAME,
-        fps=sounds.FPS,
-        actions=ACTIONS,
-        reward="env" if ends else None,
-        terminates=ends,
-        directions=True,
-        words=True,
-        audio=AudioSpec(sounds.RATE, sounds.SAMPLES),
-        pose="true",
-        snapshots="copy",
-        starts=frozenset({"seed", "template"}),
-        templates=tuple(TASKS),
-        suggestions=SUGGESTIONS,
-    )
 
 
 def _known_task(task: str) -> str:

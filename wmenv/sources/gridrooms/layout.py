@@ -22,7 +22,7 @@ SMALLEST = 3  # a room's shortest side
 MOST_ROOMS = 4
 FEWEST_THINGS, MOST_THINGS = 4, 10
 EXTRA_DOOR = 0.25  # how often two rooms that need no door between them get one
-AROUND = ((1, 0), (-1, 0), (0, 1), (0, -1))
+AROUND = ((1, 0), (0, 1), (-1, 0), (0, -1))  # the neighbours of a cell, by minigrid direction
 
 Cell = tuple[int, int]
 Room = tuple[int, int, int, int]  # left, top, right, bottom, all inside

@@ -10,8 +10,6 @@ import numpy as np
 
 from wmenv.sources.gridrooms.tiles import VIEW
 
-HEADINGS = np.array([(0, -1), (1, 0), (0, 1), (-1, 0)], np.int16)  # what "ahead" is, by heading
-
 _QUARTER = np.array([(0, -1), (1, 0)], np.int16)  # one right turn of an offset (x, y), y pointing down
 TURNS = np.stack([np.linalg.matrix_power(_QUARTER, turns) for turns in range(4)]).astype(np.int16)
 

@@ -21,7 +21,6 @@ LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, STAY = range(7)
 Cell = tuple[int, int]
 Stand = tuple[int, int, int]  # x, y, minigrid direction
 
-AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))  # by minigrid direction
 _BLOCKED, _FREE, _DOOR = range(3)
 
 
@@ -47,7 +46,7 @@ def standing(targets: Iterable[Cell]) -> set[Stand]:
 
 def facing(targets: Iterable[Cell]) -> set[Stand]:
     """All ways to stand in front of one of these cells, looking at it."""
-    return {(x - AHEAD[d][0], y - AHEAD[d][1], d) for x, y in targets for d in range(4)}
+    return {(x - AROUND[d][0], y - AROUND[d][1], d) for x, y in targets for d in range(4)}
 
 
 def parking(env: GridRooms) -> list[Cell]:
@@ -65,7 +64,7 @@ def stand(env: GridRooms) -> Stand:
 def front(env: GridRooms) -> Cell:
     """The cell ahead of the agent."""
     x, y, direction = stand(env)
-    return x + AHEAD[direction][0], y + AHEAD[direction][1]
+    return x + AROUND[direction][0], y + AROUND[direction][1]
 
 
 def route(env: GridRooms, wanted: set[Stand]) -> list[int] | None:
@@ -88,7 +87,7 @@ def route(env: GridRooms, wanted: set[Stand]) -> list[int] | None:
 def _moves(here: Stand, passage: list[int]) -> list[tuple[Stand, tuple[int, ...]]]:
     x, y, d = here
     moves: list[tuple[Stand, tuple[int, ...]]] = [((x, y, (d - 1) % 4), (LEFT,)), ((x, y, (d + 1) % 4), (RIGHT,))]
-    ahead = x + AHEAD[d][0], y + AHEAD[d][1]
+    ahead = x + AROUND[d][0], y + AROUND[d][1]
     way = passage[ahead[1] * SIZE + ahead[0]]
     if way != _BLOCKED:
         moves.append(((*ahead, d), (FORWARD,) if way == _FREE else (TOGGLE, FORWARD)))
