@@ -484,7 +484,7 @@ def test_an_observer_that_fails_loses_no_episode_end(mode):
         with pytest.raises(OSError, match="no space"):
             act(env, STAY)
         act(plain, STAY)
-    env._observer = None
+    env.observer = None
     np.testing.assert_array_equal(act(env, STAY)[0], act(plain, STAY)[0])  # both begin anew
 
 

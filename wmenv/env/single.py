@@ -66,6 +66,11 @@ class WorldEnv(gymnasium.Env):
         return self._row.world
 
     @property
+    def observer(self) -> EpisodeObserver | None:
+        """Who watches the episodes."""
+        return self._row.observer
+
+    @property
     def reward_source(self) -> str:
         """Where reward comes from: "env", "head", "none", or "task:<name>"."""
         return self._row.reward_source

@@ -94,7 +94,7 @@ class WorldVectorEnv(VectorEnv):
         self.output = checked_choice("output", output, ("numpy", "torch"))
         self.reward = reward
         self.sticky_reset_options = sticky_reset_options
-        self._observer = observer
+        self.observer = observer
         watched = observer is not None or callable(reward)
         self._session = Session(world, output=self.output, watched=watched, realtime=realtime)
         self.world = self._session.world
@@ -175,8 +175,8 @@ class WorldVectorEnv(VectorEnv):
         for row, begin in zip(rows, options, strict=True):
             self._queue.replace(row)
             self._kept_options[row] = kept(begin) if self.sticky_reset_options else {}
-        if self._observer is not None:
-            self._observer.opened(rows, seeds, starts, shown.outcome, shown.span)
+        if self.observer is not None:
+            self.observer.opened(rows, seeds, starts, shown.outcome, shown.span)
         tell_outcome(infos, rows, shown.outcome, range(len(rows)))
         infos.put("seed", rows, seeds)
 
@@ -201,7 +201,7 @@ class WorldVectorEnv(VectorEnv):
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._refuse_ended(waiting)
         step = self._advance(self._decode(actions, ignored=waiting), ~waiting)
-        records = self._observer.stepped(step) if self._observer is not None else {}
+        records = self.observer.stepped(step) if self.observer is not None else {}
         infos = self._infos_of(step, records)
         self._autoreset(waiting, infos)
         return (*self._given(step), infos.as_dict())
@@ -332,11 +332,11 @@ class WorldVectorEnv(VectorEnv):
         self._book.put(rows, book)
         for row, directions in zip(rows, waiting, strict=True):
             self._queue.replace(row, directions)
-        if self._observer is not None:
+        if self.observer is not None:
             started = self._session.clock.at_once()
             outcome = Outcome(frames=to_host(self._session.frames)[rows])
             span = self._session.clock.stop(started, use="resume")
-            self._observer.opened(rows, book.seeds.tolist(), [Start(moment=b"")] * len(rows), outcome, span)
+            self.observer.opened(rows, book.seeds.tolist(), [Start(moment=b"")] * len(rows), outcome, span)
 
     def twin(self, observer: EpisodeObserver | None = None) -> WorldVectorEnv:
         """An independent environment on the same world at the same moment, watched by `observer` if by anyone."""
@@ -396,8 +396,8 @@ class WorldVectorEnv(VectorEnv):
         """Let the world's state go and tell the observer that no more will come."""
         if "_session" in self.__dict__:  # a constructor that refused has none
             self._session.close()
-            if self._observer is not None:
-                self._observer.close()
+            if self.observer is not None:
+                self.observer.close()
 
     def _pictures(self) -> np.ndarray:
         self._refuse_closed()
