@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmenv.models.stream import AGES
+from wmenv.models.place import age_bucket
 from wmenv.models.words import Vocabulary
 from wmenv.train.collect import read_facts, read_shards
 
@@ -123,7 +123,7 @@ class Episodes:
                 place[frame], since[frame] = shown[y, x], np.where(when[y, x] < 0, 0, frame - when[y, x])
                 seen = anchored[frame]
                 shown[y[seen], x[seen]], when[y[seen], x[seen]] = tiles[frame, seen], frame
-        return place, age_bucket(since)
+        return place, age_bucket(torch.from_numpy(since)).numpy().astype(np.uint8)
 
     def batch(self, seed: int, step: int, size: int, time: int) -> Batch:
         """Batch number `step` of the run with that seed."""
@@ -199,14 +199,6 @@ class Episodes:
             events = np.where((past >= begin)[..., None], self.sound[past], SILENT)
             pcm += bank[np.minimum(events, len(bank) - 1), age].sum(-2)
         return pcm.clip(-1, 1)
-
-
-def age_bucket(since: np.ndarray | Tensor) -> np.ndarray | Tensor:
-    """The bucket of how many frames ago: 0 never, then upper ends `AGES`, then longer."""
-    if isinstance(since, Tensor):
-        edges = torch.tensor(AGES, device=since.device, dtype=since.dtype)
-        return torch.where(since > 0, torch.bucketize(since, edges) + 1, 0)
-    return np.where(since > 0, np.searchsorted(AGES, since) + 1, 0).astype(np.uint8)
 
 
 def _places(pose: np.ndarray, anchor: tuple[float, float], side: int) -> np.ndarray:

@@ -1,0 +1,155 @@
+"""The stream one step at a time: memory in, a frame out, in as many passes as asked.
+
+A step moves the viewer by the motion the model itself predicted for the action, recalls what it knows of the places
+in view, draws the frame in K passes, and commits it: the last pass, over the finished draft, also writes the ring and
+says what the frame means. Everything that changes is in the tensors it is given; it keeps nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from wmenv.models.block import Heard
+from wmenv.models.place import empty_places, recall, remember
+from wmenv.models.position import moved, places_in_view
+from wmenv.models.randomness import uniforms
+from wmenv.models.stream import Frame, Readout, Stream
+
+Memory = dict[str, Tensor]
+
+
+@dataclass
+class Drawn:
+    """What a step shows: tile numbers, pose, and the readout of the pass that committed it."""
+
+    tiles: Tensor
+    pose: Tensor
+    said: Readout
+
+
+class Streamer:
+    """A model with the constants of its stepping; holds no state between calls."""
+
+    def __init__(self, model: Stream) -> None:
+        self.model = model
+        self.config = model.config
+        self.own = model.own_phases()
+        self.motions = torch.tensor(model.config.motions, device=model.offsets.device)
+
+    # --- memory ---
+
+    def empty(self, seeds: Tensor, instruction: Tensor) -> Memory:
+        """The memory of rows that have seen nothing: `instruction` (rows, slot) is what they were told."""
+        rows, config = len(seeds), self.config
+        head = config.channels // config.heads
+        past = (rows, config.depth, config.window, config.tokens, 2, config.heads, head)
+        device, number = seeds.device, self.model.slots.dtype
+        keys, values = self.model.read_text(instruction)
+        return {
+            "seed": seeds.clone(),
+            "step": torch.zeros_like(seeds),
+            "pose": torch.zeros(rows, 3, device=device),
+            "tiles": torch.full((rows, config.patches), self.model.pictures.never, dtype=torch.int16, device=device),
+            "moves": torch.zeros(rows, config.actions, dtype=torch.int8, device=device),
+            "ring": torch.zeros(past, dtype=number, device=device),
+            "ring_pose": torch.zeros(rows, config.window, 3, device=device),
+            "ring_full": torch.zeros(rows, config.window, dtype=torch.bool, device=device),
+            "told": torch.stack([keys, values], 1),
+            "told_mask": instruction > 0,
+            **empty_places(rows, self.model.pictures.never, device),
+        }
+
+    # --- steps ---
+
+    def step(self, memory: Memory, action: Tensor, words: Tensor | None = None, passes: int = 2) -> Drawn:
+        """One step of every row; updates `memory` in place. `words` (rows, slot) are typed directions, zeros for none."""
+        motion = memory["moves"].gather(1, action[:, None]).squeeze(1).long()
+        memory["pose"] = moved(memory["pose"], self.motions[motion])
+        return self._draw(memory, action, words, passes, given=None)
+
+    def begin(self, memory: Memory, passes: int, given: Tensor | None = None) -> Drawn:
+        """The first frame: dreamt from the seed and the instruction, or read from `given` (rows, patches) tiles."""
+        action = torch.full_like(memory["seed"], self.config.actions)
+        return self._draw(memory, action, None, passes, given)
+
+    def _draw(self, memory: Memory, action: Tensor, words: Tensor | None, passes: int, given: Tensor | None) -> Drawn:
+        memory["step"] += 1
+        places = places_in_view(memory["pose"], self.model.offsets)
+        pictures = self.model.pictures
+        place, age = recall(memory, places, memory["step"], pictures.never)
+        heard = self._heard(memory, words)
+        tiles = torch.full_like(place, pictures.undrawn) if given is None else given
+        for number in range(passes if given is None else 1):
+            frame = self._frame(tiles, place, age, memory["tiles"].long(), action)
+            said, ring = self._pass(frame, heard)
+            if given is None:
+                tiles = self._settle(tiles, said.pictures, memory, number, passes)
+        self._commit(memory, tiles, places, said, ring)
+        return Drawn(tiles, memory["pose"], said)
+
+    def _frame(self, tiles: Tensor, place: Tensor, age: Tensor, spot: Tensor, action: Tensor) -> Frame:
+        undrawn = tiles == self.model.pictures.undrawn
+        rows, samples = len(tiles), self.config.samples
+        silence = self.model.slots.new_zeros(rows, samples) if samples else None
+        deaf = self.model.slots.new_zeros(rows) if samples else None
+        return Frame(tiles, place, age, spot, undrawn.float().mean(-1), action, silence, deaf)
+
+    def _settle(self, tiles: Tensor, logits: Tensor, memory: Memory, number: int, passes: int) -> Tensor:
+        """Draw the undrawn patches; before the last pass, only those the model is surest of, in equal shares."""
+        chances = logits.float().softmax(-1)
+        dice = uniforms(memory["seed"], memory["step"], number, tiles.shape[1])
+        drawn = (chances.cumsum(-1) < dice[..., None] * 0.999999).sum(-1).clamp(max=chances.shape[-1] - 1)
+        undrawn = tiles == self.model.pictures.undrawn
+        if number < passes - 1:
+            sure = chances.gather(-1, drawn[..., None]).squeeze(-1).masked_fill(~undrawn, 2.0)
+            keep = round(tiles.shape[1] * (number + 1) / passes)
+            least = sure.topk(keep, dim=-1).values[:, -1:].clamp(max=SURE)
+            undrawn = undrawn & (sure >= least)
+        return torch.where(undrawn, drawn, tiles)
+
+    # --- attention to what came before ---
+
+    def _heard(self, memory: Memory, words: Tensor | None) -> list[list[Heard]]:
+        """For every layer: the ring, seen from the present pose, the instruction, and what was just typed."""
+        config, model = self.config, self.model
+        ages = range(config.window)
+        phases = [model.past_phases(memory["pose"], memory["ring_pose"][:, a], float(a + 1)) for a in ages]
+        masks = [memory["ring_full"][:, a : a + 1].expand(-1, config.tokens) for a in ages]
+        typed = None if words is None else (*model.read_text(words), words > 0)
+        layers = []
+        for depth in range(config.depth):
+            past = [memory["ring"][:, depth, a].unbind(2) for a in ages]
+            told = memory["told"][:, :, depth].unbind(1)
+            heard = [Heard(k, v, *phases[a], masks[a]) for a, (k, v) in enumerate(past)]
+            heard.append(model.hear_text(*told, memory["told_mask"]))
+            if typed is not None:
+                heard.append(model.hear_text(typed[0][:, depth], typed[1][:, depth], typed[2]))
+            layers.append(heard)
+        return layers
+
+    def _pass(self, frame: Frame, heard: list[list[Heard]]) -> tuple[Readout, Tensor]:
+        """One pass of the trunk; also the keys and values (rows, depth, tokens, 2, heads, head) it made."""
+        x, shared = self.model.embed(frame)
+        ring = []
+        for block, past in zip(self.model.blocks, heard, strict=True):
+            x, k, v = self.model.layer(block, x, shared, self.own, lambda k, v, past=past: past)
+            ring.append(torch.stack([k, v], 2))
+        return self.model.read(x), torch.stack(ring, 1)
+
+    def _commit(self, memory: Memory, tiles: Tensor, places: Tensor, said: Readout, ring: Tensor) -> None:
+        """Write what was drawn to every kind of memory."""
+        remember(memory, places, tiles, self.model.pictures.anchored[tiles], memory["step"])
+        memory["tiles"] = tiles.to(torch.int16)
+        memory["moves"] = said.motion.argmax(-1).to(torch.int8)
+        if self.config.window:
+            memory["ring"] = torch.cat([ring[:, :, None].to(memory["ring"].dtype), memory["ring"][:, :, :-1]], 2)
+            memory["ring_pose"] = torch.cat([memory["pose"][:, None], memory["ring_pose"][:, :-1]], 1)
+            full = torch.ones_like(memory["ring_full"][:, :1])
+            memory["ring_full"] = torch.cat([full, memory["ring_full"][:, :-1]], 1)
+
+
+SURE = 0.9  # a patch this certain is drawn at once, however many passes are left
