@@ -69,10 +69,11 @@ class Ledger:
         self.lines: dict[int, Line] = {}
         self.steps = np.zeros(rows, np.int64)
         self.returns = np.zeros(rows)
+        self.damaged = np.zeros(rows, np.int64)  # steps whose reward or pose was no number
         self.total_steps = 0
 
     def open(self, row: int, seed: int, start: Start, tick: int, span: Span) -> Line:
-        self.steps[row] = self.returns[row] = 0
+        self.steps[row] = self.returns[row] = self.damaged[row] = 0
         self.lines[row] = Line(int(seed), start, tick, span.latency_ms, span.cold)
         return self.lines[row]
 
@@ -80,6 +81,9 @@ class Ledger:
         self.steps += step.active
         self.returns += np.where(step.active, step.reward, 0.0)
         self.total_steps += int(np.count_nonzero(step.active))
+        for numbers in (step.outcome.reward, step.outcome.pose):
+            if numbers is not None:
+                self.damaged += step.active & ~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)
         if step.outcome.events is not None:
             self._log(np.flatnonzero(step.active).tolist(), step.outcome.events)
 

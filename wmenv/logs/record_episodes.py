@@ -56,7 +56,7 @@ def attach(
     sheets: bool = True,
     loggers: Sequence[Any] = (),
 ) -> None:
-    """Add sinks to the recorder of an environment, which gets one if it has none; closing the environment closes them."""
+    """Add sinks to an environment's recorder, and a recorder first if need be; the environment closes them."""
     if not hasattr(env, "observer"):
         raise OptionError(f"{type(env).__name__} is no wmenv environment: it has no observer to record with.")
     spec = env.world.spec

@@ -157,6 +157,7 @@ class EpisodeRecorder:
             **seen,
             "unique_fps": _product(seen["unique_share"], pace["steps_per_second"]),
             "effect_lag_ms": _quotient(seen["effect_lag_steps"], pace["steps_per_second"]),
+            "damaged_steps": int(self._ledger.damaged[row]),
             "directions": [told.record() for told in line.directions],
             "directions_count": line.directions_count,
             "events": line.events,

@@ -20,8 +20,7 @@ def _unresponsive(record: Record) -> bool:
 
 
 def _reverts(record: Record) -> bool:
-    interval = record["reverts"]["per_1000_ci"]
-    return interval is not None and interval[0] > reverts.REVERTING
+    return record["reverts"]["events"] >= reverts.REVERTING
 
 
 def _cuts(record: Record) -> bool:
@@ -43,7 +42,7 @@ def _blank(record: Record) -> bool:
 
 
 def _damaged(record: Record) -> bool:
-    return record["damaged_frames"] > 0
+    return record["damaged_steps"] > 0
 
 
 def _stalls(record: Record) -> bool:

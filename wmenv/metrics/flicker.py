@@ -1,6 +1,7 @@
 """Flicker: how much the picture trembles while nothing is done, as the second difference of three frames in a row.
 
-A frozen picture has none, so read it beside responsiveness.
+Steps in which the picture moves do not count: a late world may be carrying out old actions. A frozen picture does not
+flicker, so read it beside responsiveness.
 """
 
 from __future__ import annotations

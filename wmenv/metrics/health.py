@@ -16,7 +16,7 @@ from wmenv.metrics.thumbnail import LUMA
 VERSION = "health-1"
 CROP = 128  # pixels; larger frames are read in their middle, at full resolution
 EARLY = 8  # samples that say what is normal
-SLACK, LIMIT, CAP = 1.5, 15.0, 4.0  # in usual deviations: forgiven per sample, raising the flag, counted at most
+SLACK, LIMIT, CAP = 2.0, 15.0, 4.0  # in usual deviations: forgiven per sample, raising the flag, counted at most
 BANDS = ((1.0, 2.0), (2.0, 4.0))  # sigmas of the two Gaussians whose difference is a band
 DARK, BRIGHT = 2, 253  # at or beyond these, a byte is clipped
 FEATURES = ("band_fine", "band_coarse", "luma", "contrast", "clipped", "red_green", "yellow_blue", "peakiness")

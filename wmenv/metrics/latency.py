@@ -17,7 +17,6 @@ from wmenv.metrics.quantiles import quantile_record
 VERSION = "latency-1"
 STUTTER_WINDOW = 19  # steps around a step that say what is usual
 STUTTER_FACTOR = 2.0
-STUTTER_MS = 5.0  # a shorter period is no stutter to anybody, whatever the ones around it
 MISS_DRAWS = 400
 STALLING = 3.0  # stutters per 1000 steps above which a world is said to stall
 
@@ -42,9 +41,19 @@ class Times:
         return (self.ready - self.intended) / 1e6
 
     @property
-    def period_ms(self) -> np.ndarray:
-        """Between one step's bytes and the next one's."""
+    def paced(self) -> bool:
+        """Whether a schedule said when steps were due; without one, each is due when it is asked for."""
+        return bool((self.intended != self.accepted).any())
+
+    @property
+    def between_ms(self) -> np.ndarray:
+        """Between one step's bytes and the next one's, with whatever the agent did in that time."""
         return np.diff(self.ready) / 1e6
+
+    @property
+    def period_ms(self) -> np.ndarray:
+        """What one step's bytes came after the last one's; what the agent did is left out where no schedule ran."""
+        return self.between_ms if self.paced else self.latency_ms[1:]
 
 
 def misses(late_ms: np.ndarray, slot_ms: float) -> dict[str, Any]:
@@ -67,14 +76,17 @@ def jitter_ms(period_ms: np.ndarray) -> float | None:
     return float(np.median(np.abs(np.diff(period_ms)))) if len(period_ms) > 1 else None
 
 
-def stutters(period_ms: np.ndarray) -> int | None:
-    """How many periods last over twice the median of those around them; None when there are too few to say."""
+def stutters(period_ms: np.ndarray, slot_ms: float) -> int | None:
+    """How many periods last over twice the median of those around them, and longer than a slot, or nobody would see it.
+
+    None when there are too few to say.
+    """
     if len(period_ms) < STUTTER_WINDOW:
         return None
     half = STUTTER_WINDOW // 2
     around = np.lib.stride_tricks.sliding_window_view(np.pad(period_ms, half, mode="reflect"), STUTTER_WINDOW)
     usual = np.median(around, axis=1)
-    return int(((period_ms > STUTTER_FACTOR * usual) & (period_ms - usual > STUTTER_MS)).sum())
+    return int(((period_ms > STUTTER_FACTOR * usual) & (period_ms > slot_ms)).sum())
 
 
 def real_time_factor(times: Times, slot_ms: float) -> float | None:
@@ -87,13 +99,14 @@ def real_time_factor(times: Times, slot_ms: float) -> float | None:
 
 def pace_record(times: Times, slot_ms: float) -> dict[str, Any]:
     """Everything the clock says of one episode, as its record shows it."""
-    period = times.period_ms
+    period, between = times.period_ms, times.between_ms
     return {
+        "paced": times.paced,
         "latency_ms": quantile_record(times.latency_ms),
         "latency_from_intended_ms": quantile_record(times.late_ms),
         "misses": misses(times.late_ms, slot_ms),
         "jitter_ms": jitter_ms(period),
-        "stutters": stutters(period),
-        "steps_per_second": 1e3 / float(period.mean()) if len(period) and period.mean() > 0 else None,
+        "stutters": stutters(period, slot_ms),
+        "steps_per_second": 1e3 / float(between.mean()) if len(between) and between.mean() > 0 else None,
         "real_time_factor": real_time_factor(times, slot_ms),
     }

@@ -1,4 +1,4 @@
-"""When a direction begins to show: the first step after it whose change no movement explains.
+"""When a direction begins to show: the first step from it on at which the picture jumps.
 
 A flag for the record, found without a second world to compare with; a whole-view turn can be taken for it.
 """
@@ -14,12 +14,12 @@ PATIENCE = 32  # steps; what begins later is not credited to the direction
 
 @dataclass(slots=True)
 class Onset:
-    """A direction was given with step `asked`; `began` is when something stirred, None while nothing did."""
+    """A direction was given with step `asked`; `began` is when the picture jumped, None while it has not."""
 
     asked: int
     began: int | None = None
 
-    def fold(self, stirred: Iterable[int]) -> None:
-        """Steps, in order, at which something changed that no movement explains."""
+    def fold(self, jumps: Iterable[int]) -> None:
+        """Steps, in order, at which the picture jumped."""
         if self.began is None:
-            self.began = next((step for step in stirred if self.asked <= step <= self.asked + PATIENCE), None)
+            self.began = next((step for step in jumps if self.asked <= step <= self.asked + PATIENCE), None)

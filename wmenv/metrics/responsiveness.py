@@ -24,7 +24,7 @@ BOX_LEVELS = 3  # a continuous field counts as low, middle or high
 
 @dataclass(frozen=True)
 class Responsiveness:
-    """Omega squared at its best lag, that lag in steps (None when it is no better than chance), and chance's level."""
+    """Omega squared at its best lag, that lag in steps (None in a world that does not respond), and chance's level."""
 
     omega2: float
     lag: int | None
@@ -69,7 +69,8 @@ def responsiveness(classes: np.ndarray, features: np.ndarray) -> Responsiveness 
     elsewhere = np.lib.stride_tricks.sliding_window_view(best[MAX_LAG + GUARD : len(best) - GUARD], len(lags))
     chance = float(np.quantile(elsewhere.max(axis=1), CHANCE))
     omega2 = float(max(lags.max(), 0.0))
-    return Responsiveness(omega2, int(lags.argmax()) if omega2 > chance else None, max(chance, 0.0))
+    lag = int(lags.argmax()) if omega2 > max(chance, UNRESPONSIVE) else None
+    return Responsiveness(omega2, lag, max(chance, 0.0))
 
 
 class MotionSeries:

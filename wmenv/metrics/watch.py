@@ -34,8 +34,8 @@ class EpisodeWatch:
         self._classes: list[int] = []
         self._resting: list[bool] = []
         self._age = self._rest = self._looks = 0
+        self._shifted = False  # whether the last step moved the picture
         self._onsets: list[onset.Onset] = []
-        self.damaged = 0
         self.changes = changes.Changes()
         self.series = responsiveness.MotionSeries()
         self.reverts = reverts.Reverts()
@@ -77,7 +77,6 @@ class EpisodeWatch:
             "cuts": self.cuts.record(),
             "flicker": self.flicker.median,
             "health": self.health.record(),
-            "damaged_frames": self.damaged,
         }
 
     def _resume(self, thumb: np.ndarray, age: int) -> None:
@@ -94,15 +93,19 @@ class EpisodeWatch:
         change, away = _mean_apart(now, last), _mean_apart(now, self._first)
         halves = thumbnail.halved(self._buffer[1 : count + 2])
         moved = motion.motion(halves[:-1], halves[1:])
-        resting, idle = np.array(self._resting), self.changes.idle
-        stirred = np.flatnonzero(reverts.jumps(change, moved.unexplained, idle)) + self._age - count + 1
+        jumped = self.changes.jumps(change, moved.unexplained)
+        steps_of_jumps = (np.flatnonzero(jumped) + self._age - count + 1).tolist()
         for expected in self._onsets:
-            expected.fold(stirred.tolist())
+            expected.fold(steps_of_jumps)
         self.series.fold(self._classes, moved.dy, moved.dx, change)
-        self.reverts.fold(away, change, moved.unexplained, idle)
-        self.cuts.fold(change, self.changes)
-        self.flicker.fold(flicker.second_difference(before[resting], last[resting], now[resting]))
-        self.changes.fold(change, resting)
+        self.reverts.fold(away, jumped, self.changes)
+        self.cuts.fold(change, jumped, self.changes)
+        resting = np.array(self._resting)
+        shifted = np.append(self._shifted, (moved.dy != 0) | (moved.dx != 0))
+        still = resting & ~shifted[1:] & ~shifted[:-1]
+        self._shifted = bool(shifted[-1])
+        self.flicker.fold(flicker.second_difference(before[still], last[still], now[still]))
+        self.changes.fold(change, jumped, resting, still)
         self._buffer[:2] = self._buffer[count : count + 2].copy()
         self._classes, self._resting = [], []
 
@@ -117,15 +120,13 @@ class FrameWatch:
 
     def open(self, rows: Sequence[int], frames: np.ndarray) -> None:
         """New episodes begin with these frames. A row watched till now gives way once when not all can be."""
-        pictures, bad = as_bytes(frames)
         room = max(1, int(self._rows / self._governor.stride))
         had_turn = {row for row in rows if self._episodes.pop(row, None)} if room < self._rows else set()
         for at, row in enumerate(rows):
             self._age[row] = 0
             if (row in had_turn and self._rows > 1) or (len(self._episodes) >= room and row not in self._episodes):
                 continue
-            self._episodes[row] = EpisodeWatch(thumbnail.thumbnails(pictures[at : at + 1])[0])
-            self._episodes[row].damaged += int(bad[at])
+            self._episodes[row] = EpisodeWatch(thumbnail.thumbnails(frames[at : at + 1])[0])
 
     def look(self, active: np.ndarray, actions: np.ndarray, frames: np.ndarray) -> None:
         """A step of all rows; only those `active` moved, and only those whose turn it is are looked at."""
@@ -133,15 +134,13 @@ class FrameWatch:
         rows = [row for row in self._episodes if active[row] and self._on(row)]
         if not rows:
             return
-        pictures, bad = as_bytes(frames if len(rows) == len(frames) else frames[rows])
+        pictures = frames if len(rows) == len(frames) else frames[rows]
         actions = actions[rows]
         thumbs = thumbnail.thumbnails(pictures)
         classes = responsiveness.action_classes(self._table, actions).tolist()
         noops = is_noop(self._table, actions).tolist()
         for at, row in enumerate(rows):
-            episode = self._episodes[row]
-            episode.damaged += int(bad[at])
-            episode.see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]))
+            self._episodes[row].see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]))
 
     def expect(self, row: int) -> onset.Onset | None:
         """Look out for the effect of a direction that came with the row's last step; None if nobody watches."""
@@ -167,11 +166,3 @@ def is_noop(table: ActionTable, actions: np.ndarray) -> np.ndarray:
         return np.zeros(len(actions), bool)
     same = actions == np.asarray(table.noop)
     return same if same.ndim == 1 else same.all(axis=1)
-
-
-def as_bytes(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The frames as uint8, and for each whether it held something that is no number."""
-    if frames.dtype == np.uint8:
-        return frames, np.zeros(len(frames), bool)
-    bad = ~np.isfinite(frames).reshape(len(frames), -1).all(axis=1)
-    return np.clip(np.nan_to_num(frames, nan=0.0), 0, 255).astype(np.uint8), bad
