@@ -151,7 +151,7 @@ def _below(prefix: str, weights: Weights) -> dict[str, Tensor]:
 def _fill(module: nn.Module, weights: dict[str, Tensor], names: tuple, split_input: bool = False) -> None:
     """Load `weights` under released names into `module`; every tensor must be used once and fit."""
     left = dict(weights)
-    filled = {}
+    filled: dict[str, Tensor] = {}
     try:
         filled |= _gather_modulation(module, left, names)
         if split_input:

@@ -7,7 +7,7 @@ computed before them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -98,6 +98,13 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(before, after, attends) for before, after in widths)
 
 
+class Stages(nn.ModuleList):
+    """Stages in the order they run in."""
+
+    def __iter__(self) -> Iterator[Stage]:
+        return super().__iter__()  # type: ignore[return-value]
+
+
 class Doubled(nn.Conv2d):
     """Twice the size by repeating pixels, then a convolution."""
 
@@ -105,15 +112,15 @@ class Doubled(nn.Conv2d):
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
-def down_stages(config: StackConfig) -> nn.ModuleList:
+def down_stages(config: StackConfig) -> Stages:
     """The shrinking half of a stack: every stage but the first begins with a strided convolution."""
     stages = []
     for level, channels in enumerate(config.channels):
         before = config.channels[max(0, level - 1)]
         widths = [(before, channels)] + [(channels, channels)] * (config.depths[level] - 1)
-        resample = conv3(before, before, stride=2) if level else nn.Identity()
+        resample: nn.Module = conv3(before, before, stride=2) if level else nn.Identity()
         stages.append(Stage(resample, widths, config.attends[level]))
-    return nn.ModuleList(stages)
+    return Stages(stages)
 
 
 def middle_stage(config: StackConfig) -> Stage:
@@ -122,16 +129,16 @@ def middle_stage(config: StackConfig) -> Stage:
     return Stage(nn.Identity(), [(last, last)] * 2, attends=True)
 
 
-def up_stages(config: StackConfig) -> nn.ModuleList:
+def up_stages(config: StackConfig) -> Stages:
     """The growing half of a U-Net: each block also takes what one block on the way down gave."""
     stages = []
     for level in reversed(range(len(config.channels))):
         channels, before = config.channels[level], config.channels[max(0, level - 1)]
         widths = [(2 * channels, channels)] * config.depths[level] + [(channels + before, before)]
         last = level == len(config.channels) - 1
-        resample = nn.Identity() if last else Doubled(channels, channels, 3, padding=1)
+        resample: nn.Module = nn.Identity() if last else Doubled(channels, channels, 3, padding=1)
         stages.append(Stage(resample, widths, config.attends[level]))
-    return nn.ModuleList(stages)
+    return Stages(stages)
 
 
 def residual_blocks(module: nn.Module) -> list[tuple[str, ResidualBlock]]:
@@ -152,4 +159,6 @@ def set_convolutions(module: nn.Module, dtype: torch.dtype) -> None:
     """Put convolutions and norms below `module` into `dtype`, channels last; conditioning layers stay as they are."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.GroupNorm):
-            layer.to(dtype=dtype, memory_format=torch.channels_last)
+            layer.to(dtype=dtype)
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)

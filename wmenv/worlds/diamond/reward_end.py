@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wmenv.worlds.diamond.config import DiamondConfig
 from wmenv.worlds.diamond.denoiser import COLOURS
-from wmenv.worlds.diamond.layers import Modulation, conv3, down_stages, middle_stage, number_slots
+from wmenv.worlds.diamond.layers import Modulation, Stages, conv3, down_stages, middle_stage, number_slots
 
 REWARDS = (-1.0, 0.0, 1.0)  # training clipped rewards to their sign
 ENDS = (False, True)
@@ -27,7 +27,7 @@ class RewardEnd(nn.Module):
         stack = config.reward_end
         side = config.image_size // stack.shrink
         self.frames_in = conv3(2 * COLOURS, stack.channels[0])
-        self.stages = down_stages(stack).append(middle_stage(stack))
+        self.stages = Stages([*down_stages(stack), middle_stage(stack)])
         self.action_table = nn.Embedding(config.actions, stack.condition)
         self.modulation = Modulation(stack.condition, number_slots(self))
         self.lstm = nn.LSTM(stack.channels[-1] * side * side, config.memory, batch_first=True)
@@ -38,7 +38,7 @@ class RewardEnd(nn.Module):
         )
 
     def blank_memory(self, rows: int) -> Memory:
-        zeros = self.head[0].weight.new_zeros(rows, self.lstm.hidden_size)
+        zeros = self.action_table.weight.new_zeros(rows, self.lstm.hidden_size)
         return zeros, zeros.clone()
 
     @torch.inference_mode()
