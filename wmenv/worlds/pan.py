@@ -269,8 +269,11 @@ def seen_at(now: dict[str, np.ndarray], row: int, places: np.ndarray) -> np.ndar
 
 def things_in_view(now: dict[str, np.ndarray], row: int, things: np.ndarray) -> list[tuple[int, int, int, int]]:
     """Those of `things` (shape, colour, y, x in the scene) of which a pixel shows, with y, x in the view."""
+    things = things[things[:, 0] > 0]
+    if not len(things):
+        return []
     centres = seen_at(now, row, things[:, 2:])
-    shown = ((centres > -THING) & (centres < VIEW + THING)).all(axis=1) & (things[:, 0] > 0)
+    shown = ((centres > -THING) & (centres < VIEW + THING)).all(axis=1)
     return [(*things[k, :2].tolist(), *centres[k].tolist()) for k in np.flatnonzero(shown)]
 
 
@@ -280,11 +283,19 @@ def sprites_now(sprites: np.ndarray, clock: int) -> np.ndarray:
     return np.column_stack([disc, 0 * disc, sprites[:, 0], sprites[:, 1] + sprites[:, 2] * clock])
 
 
+def pieces(begin: int, size: int) -> list[tuple[slice, slice]]:
+    """Where a view that begins there lies along a side that wraps around: slices of the view and of the scene."""
+    first = min(VIEW, size - begin)
+    whole = [(slice(0, first), slice(begin, begin + first))]
+    return whole if first == VIEW else [*whole, (slice(first, VIEW), slice(0, VIEW - first))]
+
+
 def draw_view(frame: np.ndarray, now: dict[str, np.ndarray], row: int) -> None:
     """What row `row` sees, without sensor noise."""
-    top, left = corner(now, row)
-    ys, xs = (top + np.arange(VIEW)) % SCENE[0], (left + np.arange(VIEW)) % SCENE[1]
-    frame[:] = now["scene"][row].take(ys, axis=0).take(xs, axis=1)
+    top, left = corner(now, row).tolist()
+    for rows, scene_rows in pieces(top, SCENE[0]):
+        for columns, scene_columns in pieces(left, SCENE[1]):
+            frame[rows, columns] = now["scene"][row, scene_rows, scene_columns]
     for shape, colour, y, x in things_in_view(now, row, now["things"][row]):
         draw_in_view(frame, SHAPES[shape], COLOUR_NAMES[colour], y, x)
     sprites = now["sprites"][row]

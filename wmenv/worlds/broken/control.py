@@ -18,7 +18,7 @@ HELD = 5  # steps for which a ping-pong video goes on in one way
 class Frozen(Fault):
     """The first picture stays for ever."""
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         moment.own["first"] = moment.outcome.frames.copy()
 
     def after(self, moment: Moment) -> None:
@@ -47,7 +47,7 @@ class Lag(Fault):
 
     steps: int = 5
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         moment.own["waiting"] = np.repeat(moment.outcome.frames[:, None], self.steps, axis=1)
 
     def after(self, moment: Moment) -> None:
@@ -62,7 +62,7 @@ class PingPong(Fault):
 
     length: int = 30
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         state, frames, nothing = moment.states["now"].fork(), [moment.outcome.frames], [None] * moment.rows
         for step in range(self.length):
             held = np.full(moment.rows, step // HELD)

@@ -36,7 +36,7 @@ class Tints(IgnoresDirections):
 
     strength: float = 0.3
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         moment.own["tint"] = np.full((moment.rows, 3), -1.0)  # negative: none yet
 
     def after(self, moment: Moment) -> None:
@@ -61,7 +61,7 @@ class Forgets(Fault):
         """Which edited rows lose their edits now; `hidden` says where the edit does not show at this step."""
         raise NotImplementedError
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         moment.states["undirected"] = moment.states["now"].fork()
         moment.own["edited"] = np.full(moment.rows, -1)  # steps since the last direction; -1: nothing to forget
         moment.own["shown"] = np.zeros(moment.rows, bool)

@@ -62,7 +62,7 @@ class Fault:
         """What can honestly be promised of the broken world."""
         return spec
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         """New rows were opened: keep what will be needed."""
 
     def before(self, moment: Moment) -> None:

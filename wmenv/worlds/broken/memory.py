@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -23,7 +22,7 @@ class Reverts(Fault):
     def due(self, clock: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         moment.states["first"] = moment.states["now"].fork()
         moment.own["first"] = moment.outcome.frames.copy()
 
@@ -61,7 +60,6 @@ class ForgetsUnseen(Fault):
     A view is `away` pans wide: 16 in the pan world, 2 where a pan is a quarter turn.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("actions",)
     away: int = 16
 
     def spec(self, spec: WorldSpec) -> WorldSpec:
@@ -72,7 +70,7 @@ class ForgetsUnseen(Fault):
             )
         return spec.with_(pose=None)
 
-    def begin(self, moment: Moment, starts: Sequence[Start], seeds: Sequence[int]) -> None:
+    def begin(self, moment: Moment, starts: Sequence[Start]) -> None:
         again = [without_scene(start, moment.world.spec) for start in starts]
         first = []
         for dream in range(DREAMS):

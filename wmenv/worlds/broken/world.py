@@ -79,7 +79,7 @@ class BrokenWorld:
         own = {"clock": np.zeros(rows, np.int64), "seed": np.array([int(seed) % 2**63 for seed in seeds], np.int64)}
         idle, silence = still(self.spec.actions, rows), no_directions(rows)
         moment = Moment(self.world, {"now": state}, own, idle, silence, silence, on_host(outcome))
-        self.fault.begin(moment, starts, seeds)
+        self.fault.begin(moment, starts)
         return self._finish(moment)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
