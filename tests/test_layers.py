@@ -39,7 +39,14 @@ MAY_IMPORT = {  # what each part of wmenv may import, besides itself
     "bench": BUILT_ON_WORLDS,
     "live": BUILT_ON_WORLDS,
 }
-TOP = {"make", "cli", "play", "terminal"}  # these may import anything, and only they and the package root import them
+TOP = {
+    "make",
+    "cli",
+    "play",
+    "record",
+    "terminal",
+    "window",
+}  # import anything; imported by each other and the root only
 
 FOREIGN = {  # the only third-party packages that the lowest parts may import
     "contract": {"numpy"},

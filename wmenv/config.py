@@ -33,9 +33,12 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def load(cls, path: str | PathLike[str] | None = None, overrides: Sequence[str] = ()) -> Self:
-        """The config in the YAML file at `path` (or the defaults), with each override `a.b=value` applied in turn."""
-        values = with_overrides({} if path is None else read_yaml(Path(path)), overrides)
+    def load(cls, path: str | PathLike[str] | None = None, overrides: Sequence[str] = (), **named: Any) -> Self:
+        """The config in the YAML file at `path` (or the defaults), with each override `a.b=value` applied in turn.
+
+        What is `named` as a Python value stands above both.
+        """
+        values = with_overrides({} if path is None else read_yaml(Path(path)), overrides) | named
         try:
             return cls.model_validate(values)
         except ValidationError as problem:

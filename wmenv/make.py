@@ -108,7 +108,7 @@ def make_sb3(
 
     from wmenv.env.sb3 import WorldVecEnv
 
-    chosen = _settings_of(id_or_world) | settings
+    chosen = settings_of(id_or_world) | settings
     env = WorldVecEnv(make_vector_env(num_envs=num_envs, autoreset_mode="SameStep", **chosen))
     if seed is not None:
         env.seed(seed)
@@ -116,7 +116,7 @@ def make_sb3(
     return VecMonitor(env, filename=monitor_file, info_keywords=tuple(info_keywords))
 
 
-def _settings_of(id_or_world: str | World) -> dict[str, Any]:
+def settings_of(id_or_world: str | World) -> dict[str, Any]:
     """The arguments behind an id of ours; of anything else we know only that it is a world."""
     if not isinstance(id_or_world, str) or not id_or_world.startswith("wmenv/"):
         return {"world": id_or_world}
