@@ -165,9 +165,8 @@ def new_row(seed: int, template: str | None, dynamic: int, lag: int, beacon: boo
     scene, landmarks = paint_scene(stream_of(seed), ground)
     origin = rng.integers(0, np.array(SCENE) // STRIDE) * STRIDE
     away = rng.integers(1, BEACON_REACH + 1, 2) * rng.choice([-1, 1], 2)
-    sprites = np.column_stack(
-        [origin[0] + rng.integers(0, VIEW, dynamic), rng.integers(0, SCENE[1], dynamic), rng.choice([-2, 2], dynamic)]
-    )
+    sprites = np.full((dynamic, 4), (SHAPES.index("disc"), COLOUR_NAMES.index("white"), *origin))
+    sprites[:, 2:] += rng.integers(0, (VIEW, SCENE[1]), (dynamic, 2))
     things = np.zeros((SLOTS + 1, 4), np.int32)
     if beacon:
         things[SLOTS] = (SHAPES.index("ring"), COLOUR_NAMES.index("white"), *(origin + VIEW // 2 + away * STRIDE))
@@ -177,6 +176,7 @@ def new_row(seed: int, template: str | None, dynamic: int, lag: int, beacon: boo
         "origin": origin,
         "beacon": away,
         "sprites": sprites,
+        "drift": rng.choice([-2, 2], dynamic),  # pixels to the right per step
         "things": things,
         "moved": np.zeros(2, np.int64),
         "waiting": np.full(lag, ACTIONS.noop, np.int64),
@@ -277,10 +277,11 @@ def things_in_view(now: dict[str, np.ndarray], row: int, things: np.ndarray) -> 
     return [(*things[k, :2].tolist(), *centres[k].tolist()) for k in np.flatnonzero(shown)]
 
 
-def sprites_now(sprites: np.ndarray, clock: int) -> np.ndarray:
-    """Where the sprites (y, x at the beginning, pixels per step) are after `clock` steps, as things."""
-    disc = np.full(len(sprites), SHAPES.index("disc"))
-    return np.column_stack([disc, 0 * disc, sprites[:, 0], sprites[:, 1] + sprites[:, 2] * clock])
+def sprites_now(now: dict[str, np.ndarray], row: int) -> np.ndarray:
+    """The sprites as things, where they have drifted to by now."""
+    sprites = now["sprites"][row].copy()
+    sprites[:, 3] += now["drift"][row] * now["clock"][row]
+    return sprites
 
 
 def pieces(begin: int, size: int) -> list[tuple[slice, slice]]:
@@ -298,10 +299,8 @@ def draw_view(frame: np.ndarray, now: dict[str, np.ndarray], row: int) -> None:
             frame[rows, columns] = now["scene"][row, scene_rows, scene_columns]
     for shape, colour, y, x in things_in_view(now, row, now["things"][row]):
         draw_in_view(frame, SHAPES[shape], COLOUR_NAMES[colour], y, x)
-    sprites = now["sprites"][row]
-    if len(sprites):
-        for _, _, y, x in things_in_view(now, row, sprites_now(sprites, int(now["clock"][row]))):
-            draw_in_view(frame, "disc", "white", y, x)
+    for _, _, y, x in things_in_view(now, row, sprites_now(now, row)):
+        draw_in_view(frame, "disc", "white", y, x)
     if now["night"][row]:
         frame //= 3
 
