@@ -66,7 +66,7 @@ def recording(env: WorldEnv, folder: Path | None, **settings: Any) -> Iterator[l
 
 def _recorder(env: WorldEnv) -> EpisodeRecorder:
     assert isinstance(env.observer, EpisodeRecorder), (
-        f"open_env gives every environment a recorder, not {env.observer!r}"
+        f"open_env makes recorded environments, not {env.observer!r}"
     )
     return env.observer
 
