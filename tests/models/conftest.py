@@ -1,0 +1,37 @@
+"""A stream small enough to run in milliseconds, with weights large enough that everything it hears matters."""
+
+import pytest
+import torch
+
+from wmenv.models.stream import Stream, StreamConfig
+
+MOTIONS = ((0, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 1))
+
+
+@pytest.fixture
+def tiny_stream():
+    return make_stream()
+
+
+def make_stream(**changes) -> Stream:
+    config = StreamConfig(
+        **{
+            "channels": 64,
+            "depth": 3,
+            "heads": 2,
+            "hidden": 96,
+            "window": 2,
+            "palette": 50,
+            "motions": MOTIONS,
+            "samples": 40,
+            "words": ("ball", "red", "the"),
+        }
+        | changes
+    )
+    torch.manual_seed(0)
+    model = Stream(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    model.pictures.images.copy_(torch.randint(0, 256, model.pictures.images.shape))
+    model.pictures.anchored[:20] = False
+    return model.eval().requires_grad_(False)

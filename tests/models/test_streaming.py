@@ -1,0 +1,102 @@
+"""Cached equals uncached, rows are independent, the action reaches every head, nothing grows."""
+
+import torch
+
+from tests.models.conftest import make_stream
+from wmenv.models.sequence import Passage, run_passage
+from wmenv.models.stream import Frame
+from wmenv.models.streaming import Streamer
+
+ROWS, TIME = 3, 7
+
+
+def begin(streamer, rows=ROWS, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    told = torch.randint(0, 5, (rows, 16), generator=generator)
+    return streamer.empty(torch.arange(rows) + seed, told), told
+
+
+def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch):
+    streamer, passes = Streamer(tiny_stream), []
+    plain = streamer._pass
+    monkeypatch.setattr(streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1])
+    memory, told = begin(streamer)
+    streamer.begin(memory, 1)
+    poses, typed = [memory["pose"]], torch.randint(0, 5, (2, ROWS, 16))
+    for step in range(1, TIME):
+        words = {2: typed[0], 5: typed[1]}.get(step)
+        streamer.step(memory, torch.randint(0, 7, (ROWS,)), words, passes=1)
+        poses.append(memory["pose"])
+
+    frame = Frame(*(torch.stack([getattr(f, n) for f, _ in passes], 1).flatten(0, 1) for n in Frame.__dataclass_fields__))
+    directed = torch.zeros(ROWS, TIME, dtype=torch.long)
+    directed[:, 2], directed[:, 5] = 1, 2
+    words = torch.stack([told, *typed], 1)
+    whole = run_passage(tiny_stream, Passage(frame, torch.stack(poses, 1), words, directed))
+    for head in ("pictures", "reward", "end", "receipt", "motion", "sound"):
+        cached = torch.stack([getattr(said, head) for _, (said, _) in passes], 1).flatten(0, 1)
+        assert cached.std() > 0
+        torch.testing.assert_close(cached, getattr(whole, head), atol=1e-5, rtol=1e-5)
+
+
+def test_a_later_frame_never_changes_an_earlier_one(tiny_stream):
+    streamer = Streamer(tiny_stream)
+    futures = []
+    for last in (0, 5):
+        memory, _ = begin(streamer)
+        streamer.begin(memory, 2)
+        shown = [streamer.step(memory, torch.full((ROWS,), action), None, 2).tiles for action in (1, 2, last)]
+        futures.append(shown)
+    assert (futures[0][1] == futures[1][1]).all()
+
+
+def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
+    streamer = Streamer(tiny_stream)
+    together, told = begin(streamer)
+    alone = streamer.empty(torch.tensor([1]), told[1:2])
+    streamer.begin(together, 4), streamer.begin(alone, 4)
+    for action in (2, 0, 2, 5, 1):
+        many = streamer.step(together, torch.tensor([6, action, 3]), None, 2)
+        one = streamer.step(alone, torch.tensor([action]), None, 2)
+        assert (many.tiles[1] == one.tiles[0]).all() and (many.pose[1] == one.pose[0]).all()
+        torch.testing.assert_close(many.said.end[1], one.said.end[0], atol=1e-5, rtol=1e-4)
+
+
+def test_every_head_reacts_to_the_action(tiny_stream):
+    streamer = Streamer(tiny_stream)
+    said = []
+    for action in (0, 5):
+        memory, _ = begin(streamer)
+        streamer.begin(memory, 1)
+        memory["moves"].zero_()  # the same pose, so that only the action itself differs
+        said.append(streamer.step(memory, torch.full((ROWS,), action), None, 1).said)
+    for head in ("pictures", "reward", "end", "receipt", "motion", "sound"):
+        assert not torch.allclose(getattr(said[0], head), getattr(said[1], head))
+
+
+def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
+    streamer, hidden = Streamer(tiny_stream), []
+    plain = streamer._pass
+    monkeypatch.setattr(streamer, "_pass", lambda f, h: hidden.append(f.level.mean().item()) or plain(f, h))
+    memory, _ = begin(streamer)
+    drawn = streamer.begin(memory, 4)
+    assert hidden[0] == 1 and hidden == sorted(hidden, reverse=True) and hidden[-1] < 0.3
+    assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
+
+
+def test_memory_never_grows(tiny_stream):
+    streamer = Streamer(tiny_stream)
+    memory, _ = begin(streamer)
+    streamer.begin(memory, 1)
+    size = {name: value.nbytes for name, value in memory.items()}
+    for _ in range(20):
+        streamer.step(memory, torch.full((ROWS,), 2), None, 1)
+    assert {name: value.nbytes for name, value in memory.items()} == size
+
+
+def test_senses_may_be_absent():
+    streamer = Streamer(make_stream(samples=0, words=(), motions=((0, 0, 0),), window=0))
+    memory = streamer.empty(torch.arange(2), torch.zeros(2, 16, dtype=torch.long))
+    streamer.begin(memory, 2)
+    drawn = streamer.step(memory, torch.tensor([1, 2]), None, 2)
+    assert drawn.said.sound is None and (drawn.pose == 0).all()
