@@ -119,6 +119,13 @@ class RevivesAnything(Honest):
         return self.open([Start()], [0])[0]
 
 
+class TakesAnyState(Honest):
+    def advance(self, state, actions, directions):
+        if state.world == "elsewhere":
+            state, _ = self.open([Start()] * len(state), range(len(state)))
+        return super().advance(state, actions, directions)
+
+
 class Grows(Honest):
     class State(ArrayState):
         @property
@@ -205,6 +212,8 @@ LIARS = [
     ("put_replaces_rows", PutPutsNothing),
     ("bytes_bring_a_state_back", RevivesAtTheOrigin),
     ("foreign_bytes_are_refused", RevivesAnything),
+    ("foreign_states_are_refused", TakesAnyState),
+    ("moments_are_of_one_row", IgnoresStarts),
     ("state_size_is_constant", Grows),
     ("bad_actions_are_refused", MendsBadActions),
     ("bad_actions_are_refused", ConsumesBeforeItChecks),

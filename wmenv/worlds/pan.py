@@ -14,6 +14,7 @@ import numpy as np
 
 from wmenv.contract import ActionTable, ArrayState, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
 from wmenv.errors import DirectionError
+from wmenv.worlds.door import one_row, own
 
 VIEW = 64
 SCENE = (192, 448)  # height, width; both wrap around
@@ -101,9 +102,8 @@ class PanWorld:
         return state, self._show(state.arrays)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
-        assert isinstance(state, ArrayState), f"a pan world's state is an ArrayState, got {type(state).__name__}"
         actions = self.spec.actions.check(actions, len(state))
-        now = state.consume().arrays
+        now = own(state, ArrayState, self._tag).consume().arrays
         now["moved"] += PAN[next_in_line(now["waiting"], actions)]
         now["clock"] += 1
         receipts = [direct(now, row, wish) if wish else None for row, wish in enumerate(directions)]
@@ -114,15 +114,15 @@ class PanWorld:
 
     def describe(self, state: State) -> list[str]:
         """What stands in view, from left to right."""
-        assert isinstance(state, ArrayState), f"a pan world's state is an ArrayState, got {type(state).__name__}"
         state.check_live()
-        return [caption(state.arrays, row) for row in range(len(state))]
+        now = own(state, ArrayState, self._tag).arrays
+        return [caption(now, row) for row in range(len(state))]
 
     def _open_row(self, start: Start, seed: int) -> ArrayState:
         if start.moment is None:
             state = ArrayState(self._tag, new_row(seed, start.template, self._dynamic, self._lag, self._beacon))
         else:
-            state = self.revive(start.moment)
+            state = one_row(self.revive(start.moment))
             state.arrays["stream"][:] = stream_of(seed)  # the past stays, what is random from now on is new
         if start.prompt is not None:
             receipt = direct(state.arrays, 0, Direction(start.prompt))

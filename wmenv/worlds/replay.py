@@ -15,6 +15,7 @@ import numpy as np
 from wmenv.contract import ArrayState, Directions, Event, Outcome, Start, State, WorldSpec
 from wmenv.episodes import Episode
 from wmenv.errors import EpisodeFileError
+from wmenv.worlds.door import one_row, own
 
 OVER = Event("recording-over", "the last frame stays")
 
@@ -37,11 +38,10 @@ class ReplayWorld:
         return state, self._show(state.arrays)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
-        assert isinstance(state, ArrayState), f"a replay's state is an ArrayState, got {type(state).__name__}"
         self.spec.actions.check(actions, len(state))
         if any(directions):
             self.spec.need("directions")
-        now = state.consume().arrays
+        now = own(state, ArrayState, self._tag).consume().arrays
         now["clock"] += 1
         return ArrayState(self._tag, now), self._show(now)
 
@@ -51,14 +51,14 @@ class ReplayWorld:
     def describe(self, state: State) -> list[str]:
         """The recorded caption of each row's frame."""
         self.spec.need("words")
-        assert isinstance(state, ArrayState), f"a replay's state is an ArrayState, got {type(state).__name__}"
         state.check_live()
-        rows = zip(state.arrays["episode"], state.arrays["clock"], strict=True)
+        now = own(state, ArrayState, self._tag).arrays
+        rows = zip(now["episode"], now["clock"], strict=True)
         return [words_at(self.episodes[number], int(clock)) for number, clock in rows]
 
     def _open_row(self, start: Start, seed: int) -> ArrayState:
         if start.moment is not None:
-            return self.revive(start.moment)
+            return one_row(self.revive(start.moment))
         named = self.spec.templates.index(start.template) if start.template else int(seed) % len(self.episodes)
         return ArrayState(self._tag, {"episode": np.array([named]), "clock": np.array([0])})
 

@@ -33,6 +33,7 @@ from wmenv.contract import (
     unpack_arrays,
 )
 from wmenv.errors import MissingExtraError, SnapshotError, WmenvError
+from wmenv.worlds.door import one_row, own
 from wmenv.worlds.source_spec import Pixels, action_for, spec_of_env
 
 MAGIC = b"wmenv-past-1\n"
@@ -81,11 +82,10 @@ class SourceWorld:
         return SourceState(self, lives), self._show(lives)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
-        assert isinstance(state, SourceState), f"a source world's state is a SourceState, got {type(state).__name__}"
         actions = self.spec.actions.check(actions, len(state))
         if any(directions):
             self.spec.need("directions")
-        lives = state.consume().lives
+        lives = own(state, SourceState, self.spec.name).consume().lives
         receipts = [life.direct(wish) if wish else None for life, wish in zip(lives, directions, strict=True)]
         for life, action in zip(lives, actions, strict=True):
             life.step(action)
@@ -117,14 +117,13 @@ class SourceWorld:
     def _open_row(self, start: Start, seed: int) -> Life:
         if start.moment is None:
             return Life(self.make_env(), self.pixels, Past(int(seed) % 2**63, start.template))
-        (life,) = self.revive(start.moment).lives
+        life = one_row(self.revive(start.moment)).lives[0]
         life.reseed(int(seed) % 2**63)
         return life
 
     def _live(self, state: State) -> list[Life]:
-        assert isinstance(state, SourceState), f"a source world's state is a SourceState, got {type(state).__name__}"
         state.check_live()
-        return state.lives
+        return own(state, SourceState, self.spec.name).lives
 
     def _show(self, lives: list[Life], receipts: Sequence[Receipt | None] | None = None) -> Outcome:
         spec = self.spec
@@ -219,25 +218,25 @@ class Life:
 class SourceState(State):
     """Live environments, one per row. `nbytes` is that of their pasts; what an environment holds inside is unknown."""
 
-    def __init__(self, world: SourceWorld, lives: Sequence[Life]) -> None:
-        self.world, self.lives = world, list(lives)
+    def __init__(self, source: SourceWorld, lives: Sequence[Life]) -> None:
+        self.source, self.world, self.lives = source, source.spec.name, list(lives)
 
     def __len__(self) -> int:
         return len(self.lives)
 
     def select(self, rows: Sequence[int]) -> Self:
         self.check_live()
-        return type(self)(self.world, [self._copy(self.lives[row]) for row in rows])
+        return type(self)(self.source, [self._copy(self.lives[row]) for row in rows])
 
     def put(self, rows: Sequence[int], other: Self) -> Self:
         lives, guests = self.consume().lives, other.consume().lives
         for row, guest in zip(rows, guests, strict=True):
             lives[row] = guest
-        return type(self)(self.world, lives)
+        return type(self)(self.source, lives)
 
     @classmethod
     def concat(cls, states: Sequence[Self]) -> Self:
-        return cls(states[0].world, [life for state in states for life in state.fork().lives])
+        return cls(states[0].source, [life for state in states for life in state.fork().lives])
 
     @property
     def nbytes(self) -> int:
@@ -245,11 +244,11 @@ class SourceState(State):
 
     def to_bytes(self) -> bytes:
         self.check_live()
-        return pack_pasts(self.world, self.lives)
+        return pack_pasts(self.source, self.lives)
 
     def _copy(self, life: Life) -> Life:
-        if self.world.forks == "replay":
-            return self.world.relive(life.past, life.checksum)
+        if self.source.forks == "replay":
+            return self.source.relive(life.past, life.checksum)
         try:
             return copy.deepcopy(life)
         except Exception as problem:  # whatever an environment holds that cannot be copied

@@ -75,6 +75,15 @@ def declared_starts_open(trial: Trial) -> str:
 
 
 @clause
+def moments_are_of_one_row(trial: Trial) -> str:
+    """A moment that holds several rows is refused with `StartError`, since a start begins one row."""
+    only_if("moment" in trial.spec.starts, "the spec says that this world does not start from moments.")
+    several = Start(moment=trial.open()[0].to_bytes())
+    demand_error(StartError, lambda: trial.world.open([several], [0]), f"a moment of {ROWS} rows")
+    return f"{ROWS} rows refused"
+
+
+@clause
 def directions_are_answered(trial: Trial) -> str:
     """A directed row gets a receipt, with a reason if it was refused; a silent row gets none."""
     only_if(trial.spec.directions, "the spec says that this world takes no directions.")

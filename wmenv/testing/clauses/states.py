@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from wmenv.contract import State
+import numpy as np
+
+from wmenv.contract import ArrayState, State
 from wmenv.errors import SnapshotError, StateConsumedError
 from wmenv.testing.clauses.clause import clause, demand, demand_error, only_if
 from wmenv.testing.trial import ROWS, Trial, difference, rows_of
@@ -114,6 +116,14 @@ def foreign_bytes_are_refused(trial: Trial) -> str:
     for name, bad in (("nothing", b""), ("noise", b"\x93" * 64), ("half a state", data[: len(data) // 2])):
         demand_error(SnapshotError, partial(trial.world.revive, bad), f"reviving {name}")
     return "nothing, noise, half a state"
+
+
+@clause
+def foreign_states_are_refused(trial: Trial) -> str:
+    """A state of another world is refused with `SnapshotError`."""
+    stray = ArrayState("elsewhere", {"clock": np.zeros(ROWS)})
+    demand_error(SnapshotError, lambda: trial.step(stray, 0), "advancing a state of another world")
+    return "a state from elsewhere"
 
 
 @clause

@@ -29,6 +29,7 @@ from wmenv.errors import OptionError, SnapshotError, did_you_mean
 from wmenv.runtime import to_host
 from wmenv.worlds.broken import control, delivery, edits, memory, picture
 from wmenv.worlds.broken.fault import Fault, Moment, Own, still
+from wmenv.worlds.door import own
 
 KINDS: dict[str, type[Fault]] = {
     "frozen": control.Frozen,
@@ -76,18 +77,20 @@ class BrokenWorld:
         starts = [start.check(self.spec) for start in starts]
         state, outcome = self.world.open(starts, seeds)
         rows = len(starts)
-        own = {"clock": np.zeros(rows, np.int64), "seed": np.array([int(seed) % 2**63 for seed in seeds], np.int64)}
+        begun = {"clock": np.zeros(rows, np.int64), "seed": np.array([int(seed) % 2**63 for seed in seeds], np.int64)}
         idle, silence = still(self.spec.actions, rows), no_directions(rows)
-        moment = Moment(self.world, {"now": state}, own, idle, silence, silence, on_host(outcome))
+        moment = Moment(self.world, {"now": state}, begun, idle, silence, silence, on_host(outcome))
         self.fault.begin(moment, starts)
         return self._finish(moment)
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
-        assert isinstance(state, BrokenState), f"a broken world's state is a BrokenState, got {type(state).__name__}"
         state.check_live()
+        kept = own(state, BrokenState, self.spec.name)
         actions = self.spec.actions.check(actions, len(state))
-        own = state.own | {"clock": state.own["clock"] + 1}
-        moment = Moment(self.world, dict(state.states), own, actions, directions, directions, Outcome(frames=None))
+        tick = {"clock": kept.own["clock"] + 1}
+        moment = Moment(
+            self.world, dict(kept.states), kept.own | tick, actions, directions, directions, Outcome(frames=None)
+        )
         self.fault.before(moment)
         moment.states["now"], outcome = self.world.advance(moment.states["now"], moment.actions, moment.directions)
         state.consume()  # only now: what the world refused has changed nothing
@@ -106,7 +109,7 @@ class BrokenWorld:
             kind, _, part = name.partition(":")
             parts[kind][part] = array
         states = {name: self.world.revive(array.tobytes()) for name, array in parts["state"].items()}
-        return BrokenState(self.spec, states, parts["own"])
+        return BrokenState(self.spec.name, states, parts["own"])
 
     def describe(self, state: State) -> list[str]:
         """What the world behind the fault says of each row."""
@@ -119,9 +122,8 @@ class BrokenWorld:
         return self.world.instructions(self._now(state))
 
     def _now(self, state: State) -> State:
-        assert isinstance(state, BrokenState), f"a broken world's state is a BrokenState, got {type(state).__name__}"
         state.check_live()
-        return state.states["now"]
+        return own(state, BrokenState, self.spec.name).states["now"]
 
     def _finish(self, moment: Moment) -> tuple[State, Outcome]:
         """The last thing that happens to an opening or a step: its pictures are shown as the fault shows them."""
@@ -131,7 +133,7 @@ class BrokenWorld:
         if chunk is not None:
             chunk = np.stack([self.fault.show(part, moment.own) for part in np.moveaxis(chunk, 1, 0)], axis=1)
         pose = outcome.pose if self.spec.pose else None
-        return BrokenState(self.spec, moment.states, moment.own), replace(
+        return BrokenState(self.spec.name, moment.states, moment.own), replace(
             outcome, frames=frames, chunk=chunk, pose=pose
         )
 
@@ -148,8 +150,8 @@ class BrokenWorld:
 class BrokenState(State):
     """The states of the sound world that a fault keeps, and its own arrays beside them."""
 
-    def __init__(self, spec: WorldSpec, states: dict[str, State], own: Own) -> None:
-        self.spec, self.states, self.own = spec, states, own
+    def __init__(self, world: str, states: dict[str, State], own: Own) -> None:
+        self.world, self.states, self.own = world, states, own
 
     def __len__(self) -> int:
         return len(self.own["clock"])
@@ -158,17 +160,17 @@ class BrokenState(State):
         self.check_live()
         index = np.asarray(list(rows), np.int64)
         states = {name: state.select(rows) for name, state in self.states.items()}
-        return type(self)(self.spec, states, {name: array[index] for name, array in self.own.items()})
+        return type(self)(self.world, states, {name: array[index] for name, array in self.own.items()})
 
     def put(self, rows: Sequence[int], other: Self) -> Self:
         self.consume()
         other.consume()
         index = np.asarray(list(rows), np.int64)
         states = {name: state.put(rows, other.states[name]) for name, state in self.states.items()}
-        own = {name: array.copy() for name, array in self.own.items()}
-        for name, array in own.items():
+        mixed = {name: array.copy() for name, array in self.own.items()}
+        for name, array in mixed.items():
             array[index] = other.own[name]
-        return type(self)(self.spec, states, own)
+        return type(self)(self.world, states, mixed)
 
     @classmethod
     def concat(cls, states: Sequence[Self]) -> Self:
@@ -176,7 +178,7 @@ class BrokenState(State):
             state.check_live()
         first = states[0]
         inner = {name: type(part).concat([s.states[name] for s in states]) for name, part in first.states.items()}
-        return cls(first.spec, inner, {name: np.concatenate([s.own[name] for s in states]) for name in first.own})
+        return cls(first.world, inner, {name: np.concatenate([s.own[name] for s in states]) for name in first.own})
 
     @property
     def nbytes(self) -> int:
@@ -186,7 +188,7 @@ class BrokenState(State):
         self.check_live()
         packed = {f"state:{name}": np.frombuffer(state.to_bytes(), np.uint8) for name, state in self.states.items()}
         packed |= {f"own:{name}": array for name, array in self.own.items()}
-        return MAGIC + pack_arrays(packed, {"world": self.spec.name})
+        return MAGIC + pack_arrays(packed, {"world": self.world})
 
 
 def make_fault(name: str, strength: dict[str, float]) -> Fault:
