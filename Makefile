@@ -31,7 +31,7 @@ bench-quick: $(INSTALLED)  ## every benchmark in its quick form; each prints one
 $(INSTALLED): pyproject.toml constraints.txt .ci/opencv
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wmenv needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[dev]'
 	.ci/opencv $(BIN)/python
 	touch $@
 
