@@ -104,12 +104,13 @@ class BrokenWorld:
         arrays, meta = unpack_arrays(data[len(MAGIC) :])
         if meta.get("world") != self.spec.name:
             raise SnapshotError(f"this state belongs to world {meta.get('world')!r}, not to {self.spec.name!r}.")
-        parts: dict[str, dict[str, np.ndarray]] = {"state": {}, "own": {}}
-        for name, array in arrays.items():
-            kind, _, part = name.partition(":")
-            parts[kind][part] = array
-        states = {name: self.world.revive(array.tobytes()) for name, array in parts["state"].items()}
-        return BrokenState(self.spec.name, states, parts["own"])
+        states = {name: self.world.revive(array.tobytes()) for name, array in named("state:", arrays).items()}
+        kept = named("own:", arrays)
+        if "now" not in states or any(len(array) != len(states["now"]) for array in kept.values()):
+            raise SnapshotError(
+                f"a part of this state of {self.spec.name!r} is missing, or has other rows than the rest."
+            )
+        return BrokenState(self.spec.name, states, kept)
 
     def describe(self, state: State) -> list[str]:
         """What the world behind the fault says of each row."""
@@ -202,6 +203,11 @@ def make_fault(name: str, strength: dict[str, float]) -> Fault:
         if not (np.isfinite(value) and value > 0):
             raise OptionError(f"strength {key!r} of fault {name!r} is a number above 0, got {value!r}.")
     return KINDS[name](**strength)
+
+
+def named(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, without the beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def on_host(outcome: Outcome) -> Outcome:
