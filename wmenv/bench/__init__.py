@@ -1,0 +1,1 @@
+"""How well does a world hold together? Scripted probes for any world, and comparisons with the real environment."""
