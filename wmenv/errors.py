@@ -73,6 +73,10 @@ class LogError(WmenvError, OSError):
     """A log, video or episode could not be written."""
 
 
+class RolloutError(WmenvError, RuntimeError):
+    """A rollout cannot go on: its folder belongs to another one, or its workers keep dying."""
+
+
 class ConformanceError(WmenvError, AssertionError):
     """A world breaks a clause of the contract; the message names the clause."""
 
