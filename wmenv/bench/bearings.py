@@ -6,6 +6,7 @@ about neither: a noisy one has a high floor, which is published; a late one is w
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -38,7 +39,7 @@ def scale_of(stage: Stage) -> Scale:
         how = "two re-seeded continuations of a no-op"
     else:
         views = [take.view, *(take.act(stage.noop).view for _ in range(QUIET))]
-        floors = np.concatenate([stage.apart(a, b) for a, b in zip(views, views[1:], strict=False)])
+        floors = np.concatenate([stage.apart(a, b) for a, b in itertools.pairwise(views)])
         how = "consecutive no-op frames, since this world cannot be re-seeded in mid-stream"
     return Scale(float(np.median(floors)), float(np.median(apart)), how)
 
@@ -87,7 +88,7 @@ def moves_of(stage: Stage, pan: int, lag: int) -> Motion:
     small = [halved(thumbnails(take.view))]
     for _ in range(TRIED):
         small.append(halved(thumbnails(take.act(pan).view)))
-    moves = [motion(a, b) for a, b in zip(small, small[1:], strict=False)]
+    moves = [motion(a, b) for a, b in itertools.pairwise(small)]
     return Motion(*(np.concatenate(part) for part in zip(*moves, strict=True)))
 
 

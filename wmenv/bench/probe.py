@@ -1,7 +1,7 @@
 """What a probe is, what it finds, and the three outcomes that are never merged.
 
-A probe is a frozen dataclass whose fields are its settings. Its findings are plain rows, one per scene, and its score is
-computed from such rows alone, so that scenes can be drawn again for an interval, or read back from a file.
+A probe is a frozen dataclass whose fields are its settings. Its findings are plain rows, one per scene, and its score
+is computed from such rows alone, so that scenes can be drawn again for an interval, or read back from a file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which directions a probe may use: sentences that place something in view, and where the world takes them.
 
-A direction is taken to place something if it speaks of appearing, placing or putting; a user may name others. Whether it
-worked is read from the pictures, never from the world's own receipt, which only says whether it was refused.
+A direction is taken to place something if it speaks of appearing, placing or putting; a user may name others. Whether
+it worked is read from the pictures, never from the world's own receipt, which only says whether it was refused.
 """
 
 from __future__ import annotations

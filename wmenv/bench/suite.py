@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,12 +21,16 @@ from wmenv.bench.probe import GATE_FAILED, Finding, Probe, Sheet, unsupported
 from wmenv.bench.probes.control import Control
 from wmenv.bench.probes.counterfactual import Counterfactual
 from wmenv.bench.probes.determinism import Determinism
+from wmenv.bench.probes.idle import Idle
+from wmenv.bench.probes.interaction import Interaction
 from wmenv.bench.probes.look_away import LookAway
+from wmenv.bench.probes.observer import Observer
 from wmenv.bench.probes.pace import Pace
 from wmenv.bench.probes.place import Place
 from wmenv.bench.probes.prompted import Prompted
 from wmenv.bench.probes.snapshot import Snapshot
 from wmenv.bench.probes.soak import Soak
+from wmenv.bench.probes.stopping import Stopping
 from wmenv.bench.stage import Bearings, Scale, Stage
 from wmenv.contract import Start, World
 from wmenv.metrics.distance import Distance, MultiScale
@@ -55,7 +58,11 @@ FULL = Suite(
         Place(),
         Soak(),
         Determinism(),
+        Stopping(),
+        Idle(),
+        Observer(),
         Snapshot(),
+        Interaction(),
     ),
     scenes=32,
 )
@@ -69,10 +76,16 @@ QUICK = Suite(
         Place(20),
         Soak(400, 50),
         Determinism(16),
+        Stopping(),
+        Idle(120),
+        Observer(),
         Snapshot(foreign=20),
+        Interaction(),
     ),
     scenes=4,
 )
+DRIFT = Suite((Soak(10_000), Idle(10_000, 200)), scenes=32)
+DRIFT_QUICK = Suite((Soak(1000), Idle(1000, 50)), scenes=4)
 
 
 @dataclass

@@ -48,7 +48,9 @@ class Take:
     def act(self, actions: int | np.ndarray, directions: Sequence[str | None] | None = None) -> Self:
         """One step of every row; one action may stand for all."""
         rows = len(self)
-        wishes = no_directions(rows) if directions is None else [Direction(text) if text else None for text in directions]
+        wishes = (
+            no_directions(rows) if directions is None else [Direction(text) if text else None for text in directions]
+        )
         chosen = np.broadcast_to(np.asarray(actions), (rows,)).copy()
         began = time.perf_counter()
         self.state, outcome = self.world.advance(self.state, chosen, wishes)

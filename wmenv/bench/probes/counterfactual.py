@@ -40,13 +40,15 @@ class Counterfactual(Probe):
         take = stage.idle(stage.open(), 2 + stage.bearings.lag)
         scenes, actions = len(take), np.repeat(stage.views, 2)
         futures = []
-        for branch, action in enumerate(actions):
+        for branch, _action in enumerate(actions):
             twin = take.fork() if branch % 2 == 0 or not _can_reseed(stage) else take.reseeded(_other(stage.seeds))
             futures.append(twin)
         crowd = joined(futures)
         taken = np.repeat(actions, scenes)
         crowd.repeat(taken, self.steps_taken - LOOKS + stage.bearings.lag, stage.noop)
-        films = np.stack([crowd.act(taken).view.reshape(len(actions), scenes, *crowd.view.shape[1:]) for _ in range(LOOKS)])
+        films = np.stack(
+            [crowd.act(taken).view.reshape(len(actions), scenes, *crowd.view.shape[1:]) for _ in range(LOOKS)]
+        )
         apart = _pairwise(stage, films)
         rows: list[Scene] = [
             {"seed": int(seed), "outcome": SCORED, "reason": "", "auc": separation(apart[k], actions)}

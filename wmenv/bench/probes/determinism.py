@@ -61,7 +61,9 @@ class Determinism(Probe):
         return Finding(scenes, self._facts(stage, scenes))
 
     def score(self, scenes: Sequence[Scene]) -> float:
-        right = [{**s, "right": s.get("level") != DIVERGED and s.get("same_before") and s.get("other_after")} for s in scenes]
+        right = [
+            {**s, "right": s.get("level") != DIVERGED and s.get("same_before") and s.get("other_after")} for s in scenes
+        ]
         return mean(column(right, "right"))
 
     def _facts(self, stage: Stage, scenes: Sequence[Scene]) -> dict[str, Any]:

@@ -20,12 +20,13 @@ SHEETS = 3
 class LookAway(Probe):
     """Is a place still there after one has looked away for long, and come back?
 
-    From a place that is not the start the viewer pans until it is out of view, waits `dwells` steps, and pans back. A hit:
-    of that place, the start, what was seen while away and other scenes, the picture is nearest to that place, and near
-    enough. J is hits with the return less "hits" without it. Score: the worst J over the waits, times how far the view
-    really went (1 from 0.6 of the way to another scene on). Gate: the place must look different from the start. Resists standing still (never went), snapping back
-    to the start (not the place), playing to and fro (hits without return), rare resets (the longest wait), lateness (waits
-    for the picture), a shift of a few pixels (allowed to all candidates alike).
+    From a place that is not the start the viewer pans until it is out of view, waits `dwells` steps, and pans back. A
+    hit: of that place, the start, what was seen while away and other scenes, the picture is nearest to that place,
+    and near enough. J is hits with the return less "hits" without it. Score: the worst J over the waits, times how
+    far the view really went (1 from 0.6 of the way to another scene on). Gate: the place must look different from the
+    start. Resists standing still (never went), snapping back to the start (not the place), playing to and fro (hits
+    without return), rare resets (the longest wait), lateness (waits for the picture), a shift of a few pixels
+    (allowed to all candidates alike).
     """
 
     id: ClassVar[str] = "P4"
@@ -62,7 +63,10 @@ class LookAway(Probe):
             reason = "" if passed else "the episode ended" if take.over[row] else "panning did not leave the start"
             scenes.append({"seed": int(seed), "outcome": SCORED if passed else GATE_FAILED, "reason": reason, **told})
         return Finding(
-            scenes, self._facts(scenes), {"J by absence": self._curve(stage, scenes)}, self._sheets(candidates, back, hits)
+            scenes,
+            self._facts(scenes),
+            {"J by absence": self._curve(stage, scenes)},
+            self._sheets(candidates, back, hits),
         )
 
     def _arms(

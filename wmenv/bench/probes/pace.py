@@ -19,10 +19,10 @@ from wmenv.metrics.quantiles import quantile_record
 class Pace(Probe):
     """Does each step come within its slot at the speed that the world itself declares, for one viewer?
 
-    One row runs `length` steps flat out. The times are then laid on the world's own schedule: a step cannot begin before
-    its slot, nor before the step before it is done, and is late if it ends after its slot, so that a stall is charged to
-    every step that it pushes back. Score: 1 - the share of late steps. No gate. Resists a slow clock (the declared
-    frames per second stand beside it); the first steps warm up and are not counted.
+    One row runs `length` steps flat out. The times are then laid on the world's own schedule: a step cannot begin
+    before its slot, nor before the step before it is done, and is late if it ends after its slot, so that a stall is
+    charged to every step that it pushes back. Score: 1 - the share of late steps. No gate. Resists a slow clock (the
+    declared frames per second stand beside it); the first steps warm up and are not counted.
     """
 
     id: ClassVar[str] = "L3"

@@ -26,10 +26,11 @@ SHEETS = 3
 class Place(Probe):
     """Is what was added still there after one has looked away and come back?
 
-    Something is placed, the view pans away from it, waits `dwell` steps, and pans back. Against the pictures before and
-    after the edit, while away, and of other scenes, each return is kept, reverted, left (not back at the place) or
-    other; kept or reverted is decided on the pixels that the edit changed. Score: the share kept. Gates: the edit changed
-    at least 20 pixels, and the view really left. Resists never going away, and an edit that only shows while watched.
+    Something is placed, the view pans away from it, waits `dwell` steps, and pans back. Against the pictures before
+    and after the edit, while away, and of other scenes, each return is kept, reverted, left (not back at the place)
+    or other; kept or reverted is decided on the pixels that the edit changed. Score: the share kept. Gates: the edit
+    changed at least 20 pixels, and the view really left. Resists never going away, and an edit that only shows while
+    watched.
     """
 
     id: ClassVar[str] = "P6"
@@ -62,7 +63,9 @@ class Place(Probe):
             scene["seed"] = int(seed)
         return Finding(scenes, self._facts(scenes), sheets=self._sheets(scenes, views))
 
-    def _scene(self, stage: Stage, row: int, prompt: str | None, mask: np.ndarray, views: dict[str, np.ndarray]) -> Scene:
+    def _scene(
+        self, stage: Stage, row: int, prompt: str | None, mask: np.ndarray, views: dict[str, np.ndarray]
+    ) -> Scene:
         one = {name: view[row : row + 1] for name, view in views.items()}
         gates = {
             "every direction that places something was refused here": prompt is None,
@@ -108,7 +111,9 @@ class Place(Probe):
         for row, scene in enumerate(scenes):
             if not scene["kept"] and len(sheets) < SHEETS:
                 frames = [views[name][row] for name in ("plain", "edited", "mid", "back")]
-                sheets.append(Sheet(f"scene {row}: {scene['end'] or scene['reason']} ({scene['prompt']})", frames, labels, 3))
+                sheets.append(
+                    Sheet(f"scene {row}: {scene['end'] or scene['reason']} ({scene['prompt']})", frames, labels, 3)
+                )
         return sheets
 
 

@@ -29,11 +29,12 @@ LEAK_ALLOWED, LEAK_FATAL = 0.2, 0.6  # shares of the picture that may change, an
 class Prompted(Probe):
     """Does what one asks for come, soon, and only that; and does it last while one watches?
 
-    Three branches of one moment: with the direction, without it, and without it under other chances. The effect is how
-    much further the first is from the third than the second is, so that chance lies between both pairs alike. Onset: two looks in a row above all chance. It has ended
-    when the effect stays below half its peak. Leak: the share of pixels that changed. Score: followed, times how long it
-    lasted of the time watched, times how local it was. Gate: some direction was not refused. Resists tints (leak),
-    vanishing (half-life), saying yes and doing nothing (pictures, not receipts), any change for any text (told apart).
+    Three branches of one moment: with the direction, without it, and without it under other chances. The effect is
+    how much further the first is from the third than the second is, so that chance lies between both pairs alike.
+    Onset: two looks in a row above all chance. It has ended when the effect stays below half its peak. Leak: the
+    share of pixels that changed. Score: followed, times how long it lasted of the time watched, times how local it
+    was. Gate: some direction was not refused. Resists tints (leak), vanishing (half-life), saying yes and doing
+    nothing (pictures, not receipts), any change for any text (told apart).
     """
 
     id: ClassVar[str] = "P5"
@@ -84,7 +85,14 @@ class Prompted(Probe):
         """What became of one direction."""
         if prompt is None:
             reason = "every direction that places something was refused here"
-            return {"seed": int(seed), "outcome": GATE_FAILED, "reason": reason, "onset": None, "lasted": 0, "ended": True}
+            return {
+                "seed": int(seed),
+                "outcome": GATE_FAILED,
+                "reason": reason,
+                "onset": None,
+                "lasted": 0,
+                "ended": True,
+            }
         effect, chance = film.T
         threshold = max(1.5 * float(np.quantile(chance, 0.99)), float(chance.max()), CLEAR)
         onset = first_run(effect > threshold)

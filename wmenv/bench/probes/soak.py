@@ -24,11 +24,12 @@ SHEETS = 2
 class Soak(Probe):
     """Does minute ten look like minute one, at the same place, and is it still that place?
 
-    A place that is not the start is visited every `every` steps or so, for `length` steps, the view going right away in
-    between. Drift is the difference in image health between visits, in usual deviations, as the median over scenes of the
-    worst feature; matched places cannot be confused with other scenery. Score: exp(-(drift - 1)) where drift beyond 1
-    was held for two visits, times how often the place was recognised among others. Gate: the place looks unlike the
-    start, and the view leaves it. Resists recovering in time (the worst counts), and coming back to the start.
+    A place that is not the start is visited every `every` steps or so, for `length` steps, the view going right away
+    in between. Drift is the difference in image health between visits, in usual deviations, as the median over scenes
+    of the worst feature; matched places cannot be confused with other scenery. Score: exp(-(drift - 1)) where drift
+    beyond 1 was held for two visits, times how often the place was recognised among others. Gate: the place looks
+    unlike the start, and the view leaves it. Resists recovering in time (the worst counts), and coming back to the
+    start.
     """
 
     id: ClassVar[str] = "P10"

@@ -1,0 +1,136 @@
+"""`wmenv bench`: the suite on the command line. Parses and shows; what is measured is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Worlds = Annotated[list[str], typer.Option("--world", help="A world's name or module:factory; may be repeated.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the worlds.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Minutes, not hours: few scenes, short waits.")]
+Out = Annotated[
+    Path, typer.Option(help="Where findings, report and leaderboard are kept; a stopped run goes on there.")
+]
+Template = Annotated[str | None, typer.Option(help="Begin every scene from this template.")]
+Prompts = Annotated[list[str] | None, typer.Option("--prompt", help="A direction that places something; repeatable.")]
+Away = Annotated[int | None, typer.Option(min=1, help="How many pans take a view away, if not to be measured.")]
+Scenes = Annotated[int | None, typer.Option(min=2, help="How many scenes instead of the suite's own number.")]
+
+bench = typer.Typer(help="Measure how well worlds hold together.", no_args_is_help=True)
+
+
+@bench.command()
+def persistence(
+    world: Worlds,
+    quick: Quick = False,
+    settings: Settings = None,
+    template: Template = None,
+    prompt: Prompts = None,
+    away: Away = None,
+    scenes: Scenes = None,
+    out: Out = Path("out/bench"),
+) -> None:
+    """All probes: control, looking away and back, edits, soak, determinism, snapshots; one report for all worlds."""
+    from wmenv.bench.suite import FULL, QUICK
+
+    _compare(world, QUICK if quick else FULL, settings, template, prompt, away, scenes, out)
+
+
+@bench.command()
+def drift(
+    world: Worlds,
+    quick: Quick = False,
+    settings: Settings = None,
+    template: Template = None,
+    away: Away = None,
+    scenes: Scenes = None,
+    out: Out = Path("out/bench"),
+) -> None:
+    """Only the long ones: does it stay what it is, watched and revisited."""
+    from wmenv.bench.suite import DRIFT, DRIFT_QUICK
+
+    _compare(world, DRIFT_QUICK if quick else DRIFT, settings, template, None, away, scenes, out)
+
+
+def _compare(
+    worlds: list[str],
+    suite: object,
+    settings: list[str] | None,
+    template: str | None,
+    prompts: list[str] | None,
+    away: int | None,
+    scenes: int | None,
+    out: Path,
+) -> None:
+    """Run every world, write the report, show the profile."""
+    from dataclasses import replace
+
+    from wmenv.bench.record import enter, record_of, write_json
+    from wmenv.bench.report import write_report
+    from wmenv.bench.suite import run_suite
+    from wmenv.config import with_overrides
+    from wmenv.contract import Start
+    from wmenv.worlds.catalog import load_world
+
+    chosen = replace(suite, scenes=scenes) if scenes else suite  # type: ignore[type-var]
+    records, sheets = [], {}
+    for name in worlds:
+        loaded = load_world(name, **with_overrides({}, settings or []))
+        with _progress() as progress:
+            run = run_suite(
+                "" if settings else name,
+                loaded,
+                chosen,  # type: ignore[arg-type]
+                start=Start(template=template),
+                prompts=prompts or (),
+                away=away,
+                folder=out / "findings" / name.replace(":", "."),
+                progress=progress,
+            )
+        run.name = name
+        records.append(record_of(run))
+        sheets[name] = [sheet for asked in run.asked for sheet in asked.finding.sheets]
+        enter(out / "leaderboard.jsonl", records[-1])
+    write_json(out / "bench.json", records)
+    write_report(out / "report.html", records, sheets)
+    _show(records)
+    print(f"{out / 'report.html'}  {out / 'bench.json'}  {out / 'leaderboard.jsonl'}")
+
+
+def _show(records: list[dict]) -> None:
+    from wmenv.bench.headline import AXES
+
+    table = Table("world", *AXES, "minimum")
+    for record in records:
+        axes, minimum = record["headline"]["axes"], record["headline"]["minimum"]
+        table.add_row(record["name"], *(_cell(axes[axis]) for axis in AXES), _cell(minimum))
+    Console().print(table)
+
+
+def _cell(axis: dict) -> str:
+    if axis["estimate"] is None:
+        return "unsupported"
+    low, high = axis["ci"]
+    return f"{axis['estimate']:.2f} ({low:.2f}-{high:.2f})"
+
+
+@contextmanager
+def _progress() -> Iterator[object]:
+    """A bar with what is under way and the time to go."""
+    from tqdm import tqdm
+
+    with tqdm(total=100, bar_format="{desc:<28} {percentage:3.0f}%|{bar}| {postfix}", leave=False) as shown:
+
+        def say(what: str, share: float, seconds_to_go: float | None) -> None:
+            shown.n = round(100 * share)
+            shown.set_description_str(what, refresh=False)
+            shown.set_postfix_str("" if seconds_to_go is None else f"{seconds_to_go:.0f} s to go", refresh=False)
+            shown.update(0)
+
+        yield say
