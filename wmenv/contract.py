@@ -416,6 +416,7 @@ class World(Protocol):
     * Row i depends on row i alone: its start, its seed, its actions and directions.
     * `advance` consumes the state it is given and returns the next one.
     * Same start, seed, actions and directions give the same frames, if `spec.seeded`.
+    * The action comes first, then the direction; both are seen in the frame of that step.
     """
 
     spec: WorldSpec
@@ -457,7 +458,10 @@ class SourceEnv(Protocol):
     world_spec: WorldSpec
 
     def direct(self, text: str) -> Receipt:
-        """Apply a direction to the true state, to be seen in the next frame; or refuse it with a reason."""
+        """Change the true state at once, after the step just taken; or refuse with a reason."""
+
+    def look(self) -> np.ndarray:
+        """The frame as the state is now, RGB; after `direct` it is not the one that `step` returned."""
 
     def sound(self) -> np.ndarray:
         """The PCM of the step just taken, `world_spec.audio.samples` int16 values."""

@@ -86,9 +86,9 @@ class SourceWorld:
         if any(directions):
             self.spec.need("directions")
         lives = own(state, SourceState, self.spec.name).consume().lives
-        receipts = [life.direct(wish) if wish else None for life, wish in zip(lives, directions, strict=True)]
         for life, action in zip(lives, actions, strict=True):
             life.step(action)
+        receipts = [life.direct(wish) if wish else None for life, wish in zip(lives, directions, strict=True)]
         return SourceState(self, lives), self._show(lives, receipts if self.spec.directions else None)
 
     def revive(self, data: bytes) -> SourceState:
@@ -160,10 +160,10 @@ class Life:
         obs, _ = env.reset(seed=past.seed, options={"template": past.template} if past.template else None)
         self._see(obs)
         self.reward, self.over, self.cut, self.silent = 0.0, False, False, True
-        for step, action in enumerate(past.actions):
-            self._note_again(past, step)
+        self._note_again(past, 0)
+        for done, action in enumerate(past.actions, start=1):
             self.step(action)
-        self._note_again(past, len(past.actions))
+            self._note_again(past, done)
 
     @property
     def teller(self) -> Any:
@@ -186,13 +186,15 @@ class Life:
         self._see(obs)
 
     def direct(self, wish: Direction) -> Receipt:
-        """Pass a direction on, to be seen in the next frame."""
+        """Pass a direction on, and look again."""
         if self.over:
             return Receipt(False, "this episode has ended.")
         if wish.lock is not None:
             return Receipt(False, "a real environment cannot promise to leave a region of the picture alone.")
         self.past.notes.append((len(self.past.actions), "direct", wish.text))
-        return self.teller.direct(wish.text)
+        receipt = self.teller.direct(wish.text)
+        self.frame = np.array(self.teller.look(), np.uint8)
+        return receipt
 
     def reseed(self, seed: int) -> None:
         """Let everything random from here on come from `seed`."""

@@ -221,7 +221,7 @@ class GridRooms(MiniGridEnv):
         return caption_of(self._ids)
 
     def direct(self, text: str) -> Receipt:
-        """Change the true state as the sentence says, to be seen in the next frame; or refuse with a reason."""
+        """Change the true state as the sentence says, at once; or refuse with a reason."""
         if self.agent_pos is None:
             raise LifecycleError("direct() came before reset(). Reset the environment first.")
         command, confusion = understand(text)
@@ -236,6 +236,10 @@ class GridRooms(MiniGridEnv):
             self._note(cell)
         self._ids = self._look()
         return Receipt(True)
+
+    def look(self) -> np.ndarray:
+        """The frame of what is in view now."""
+        return CATALOGUE.render(self._ids)
 
     def instruction(self) -> str:
         """The task of this episode, in words."""

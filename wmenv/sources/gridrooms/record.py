@@ -6,15 +6,17 @@ frame; a direction is applied after the action and is seen in the same frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
 from wmenv.sources.gridrooms.directions import sample_direction
-from wmenv.sources.gridrooms.env import ACTIONS, GridRooms
+from wmenv.sources.gridrooms.env import GridRooms
 from wmenv.sources.gridrooms.grammar import VOCABULARY, nonsense
 from wmenv.sources.gridrooms.policies import POLICIES, make_policy
 from wmenv.sources.gridrooms.sounds import SOUND_BANK
+from wmenv.sources.gridrooms.spec import ACTIONS, spec_of
 from wmenv.sources.gridrooms.tasks import TASKS
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 
@@ -50,9 +52,18 @@ class Recording:
     typed: list[tuple[int, str, bool]] = field(default_factory=list)
 
 
-def data_facts() -> dict[str, np.ndarray | list | tuple]:
-    """What a trainer must know to read the recordings: the palette, the words, the sounds, the motions."""
+def data_facts() -> dict[str, Any]:
+    """What a trainer must know to read the recordings, and a learned world to be one: palette, words, sounds, motions, spec."""
+    spec = spec_of("explore")
     return {
+        "source": spec.name,
+        "instructions": {name: task.instruction for name, task in TASKS.items()},
+        "spec": {
+            "fps": spec.fps,
+            "actions": asdict(spec.actions),
+            "audio": asdict(spec.audio) if spec.audio else None,
+            "suggestions": spec.suggestions,
+        },
         "images": CATALOGUE.images,
         "anchored": CATALOGUE.shows_place,
         "sound_bank": SOUND_BANK,
