@@ -106,7 +106,7 @@ class EpisodeRecorder:
 
     def close(self) -> None:
         """Record what is under way as abandoned, and close the sinks."""
-        self._abandon(list(self._ledger.lines))
+        self._abandon(sorted(self._ledger.lines))
         for sink in self._sinks:
             self._deliver(sink, sink.close)
         self._sinks.clear()

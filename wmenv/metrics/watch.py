@@ -101,7 +101,9 @@ class EpisodeWatch:
         self.reverts.fold(away, jumped, self.changes)
         self.cuts.fold(change, jumped, self.changes)
         resting = np.array(self._resting)
-        shifted = np.append(self._shifted, (moved.dy != 0) | (moved.dx != 0))
+        shifted = np.append(
+            self._shifted, ((moved.dy != 0) | (moved.dx != 0)) & (moved.unexplained <= changes.UNEXPLAINED)
+        )
         still = resting & ~shifted[1:] & ~shifted[:-1]
         self._shifted = bool(shifted[-1])
         self.flicker.fold(flicker.second_difference(before[still], last[still], now[still]))
