@@ -17,7 +17,8 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 import wmenv
-from wmenv.errors import MissingExtraError, WmenvError
+from wmenv.bench.cli import bench
+from wmenv.errors import CheckpointError, MissingExtraError, WmenvError
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key; may be repeated.")]
@@ -80,12 +81,12 @@ def worlds() -> None:
 
 
 def _described(name: str) -> list[str]:
-    """What the table says of one world; a world whose extra is not installed says which one."""
+    """What the table says of one world; a world that lacks an extra or its files says which."""
     from wmenv.worlds.catalog import load_world
 
     try:
         spec = load_world(name).spec
-    except MissingExtraError as problem:
+    except (MissingExtraError, CheckpointError) as problem:
         return ["", "", "", str(problem), ""]
     abilities = {
         "reward": spec.reward,
@@ -198,3 +199,6 @@ def _print_records(records: Sequence[Any], folder: Path | None) -> None:
         Console().print(table)
     if folder is not None:
         print(f"{len(records)} recorded in {folder}")
+
+
+app.add_typer(bench, name="bench")

@@ -134,10 +134,11 @@ def run_suite(
     began, taken = time.monotonic(), Odometer()
     stage.meter = taken
     find_bearings(stage, folder)
+    probing = time.monotonic()
     planned = [probe.steps(stage) * len(seeds) if probe.lacks(stage) is None else 0 for probe in suite.probes]
     asked = []
     for at, probe in enumerate(suite.probes):
-        say = Saying(progress, f"{world.spec.name} {probe.id}", sum(planned[:at]), planned[at], sum(planned), began)
+        say = Saying(progress, f"{world.spec.name} {probe.id}", sum(planned[:at]), planned[at], sum(planned), probing)
         taken.listener = say
         say(0)
         asked.append(Asked(probe, ask(probe, stage, folder)))

@@ -28,7 +28,7 @@ class Interaction(Probe):
 
     Sticker test: while panning, the centre of the changed pixels must shift as the ground does; a thing stuck to the
     screen does not. Contact: with and without the thing, every action that is neither a pan nor idle is tried; of the
-    change that it makes to the view, the share lost to the thing is reported with an interval. Score: 1 - the
+    change that it makes to the view, the share taken away by the thing is reported with an interval. Score: 1 - the
     relative error of the shift, where pans shift. Gate: the direction changed at least 20 pixels. Scenes where the
     ground does not shift measurably cannot be asked.
     """
@@ -40,15 +40,16 @@ class Interaction(Probe):
         return lacks_prompts(stage) or needs_a_view(stage)
 
     def steps(self, stage: Stage) -> int:
-        return 2 * (1 + PANS + 2 * stage.bearings.lag + 2 * len(_approaches(stage))) + 8 * len(placing(stage))
+        ways = (len(placing(stage)) + 1) * (len(_approaches(stage)) + 1)
+        return (2 * PANS + ways + 4) * (1 + stage.bearings.lag)
 
     def run(self, stage: Stage) -> Finding:
         take = stage.idle(stage.open(), 2 + stage.bearings.lag)
         chosen = choose(stage, take)
+        contact = self._contact(stage, take)
         crowd = joined([take, take])
         crowd.act(stage.noop, [*chosen, *[None] * len(take)])
         stage.settle(crowd)
-        contact = self._contact(stage, crowd)
         before = halves(crowd)
         masks = changes(*before, before[1])
         pans = stage.pan_of_scene(len(take))
@@ -79,18 +80,26 @@ class Interaction(Probe):
         right = [{**scene, "right": max(0.0, 1 - scene.get("error", 1.0))} for scene in scenes]
         return mean(column(right, "right"))
 
-    def _contact(self, stage: Stage, crowd: Take) -> dict[str, Any]:
-        """Of the change that approaching makes to the view, the median share that is lost where the thing stands."""
-        lost = []
+    def _contact(self, stage: Stage, take: Take) -> dict[str, Any]:
+        """Of the change that approaching makes to the view, the median share over scenes that a thing takes away.
+
+        Where a thing is in the way is not known, so the best of all directions and actions counts in each scene.
+        """
+        prompts, rows = placing(stage), len(take)
+        crowd = joined([take] * (len(prompts) + 1))
+        crowd.act(stage.noop, [*(prompt for prompt in prompts for _ in range(rows)), *[None] * rows])
+        stage.settle(crowd)
+        lost = np.full(rows, -np.inf)
         for action in _approaches(stage):
             still = crowd.view
             tried = stage.settle(crowd.fork().act(action)).view
-            change = stage.normal(still, tried).reshape(2, -1)
-            free = change[1] > MOVES
-            lost += ((change[1] - change[0]) / np.maximum(change[1], MOVES))[free].tolist()
-        if not lost:
+            change = stage.normal(still, tried).reshape(-1, rows)
+            share = (change[-1] - change[:-1]) / np.maximum(change[-1], MOVES)
+            lost = np.where(change[-1] > MOVES, np.maximum(lost, share.max(axis=0)), lost)
+        lost = lost[np.isfinite(lost)]
+        if not lost.size:
             return {"contact": None, "contact_why_not": "no action but panning changes this view"}
-        interval = bootstrap(np.array(lost), np.median)
+        interval = bootstrap(lost, np.median)
         return {"contact": interval.estimate, "contact_ci": list(interval[1:]), "approaches": len(lost)}
 
 
