@@ -30,7 +30,8 @@ def test_an_ended_episode_leaves_its_last_observation_and_its_record():
     env.seed(5)
     env.set_options([{}, {"template": "high"}])
     env.reset()
-    assert [info["seed"] for info in env.reset_infos] == [5, 6]
+    assert env.env.episode_seeds.tolist() == [5, 6]
+    assert env.reset_infos == [{}, {}]
     first = env.step(np.array([STAY, MORE]))
     second = env.step(np.array([STAY, MORE]))
     third = env.step(np.array([STAY, STAY]))

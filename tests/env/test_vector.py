@@ -205,6 +205,19 @@ def test_a_restored_row_begins_from_a_moment_for_an_observer():
     assert diary.begun[-1] == ([1], [0], [["moment"]])
 
 
+@pytest.mark.parametrize("output", ["numpy", "torch"])
+def test_an_observer_may_come_late(output):
+    env, diary = opened(2, world=CountingWorld(output=output), output=output, max_episode_steps=3), Diary(2)
+    act(env, STAY)
+    env.watch(diary)
+    assert diary.begun == [([0, 1], [0, 1], [["moment"]] * 2)]
+    act(env, STAY)
+    assert act(env, STAY)[4]["wmenv"]["frames"].tolist() == [2, 2]
+    assert isinstance(diary.seen[0].outcome.frames, np.ndarray)
+    with pytest.raises(LifecycleError, match="Diary watches"):
+        env.watch(diary)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -365,6 +378,17 @@ def test_a_wrong_continuous_action_is_refused(actions):
         env.step(actions.astype(np.float32))
 
 
+def test_a_continuous_field_without_an_end_is_left_as_it_is():
+    endless = ActionTable(("pull", "turn"), kind="box", low=(1.0, -np.inf), high=(3.0, np.inf))
+    env = opened(2, world=CountingWorld(actions=endless), observer=Diary(2), max_episode_steps=1)
+    assert env.single_action_space.high.tolist() == [3, np.inf]
+    actions = np.array([[2, 50], [3, -50]], np.float32)
+    env.step(actions)
+    np.testing.assert_array_equal(env.observer.seen[0].actions, actions)
+    env.step(np.full((2, 2), np.nan))  # ignored, since every row begins anew
+    assert env.observer.seen[1].actions.tolist() == [[1, 0], [1, 0]]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -465,7 +489,7 @@ def test_a_world_that_fails_half_way_needs_a_reset():
         act(env)
     with pytest.raises(LifecycleError, match="failed half way"):
         act(env)
-    assert env.reset(seed=0)[1]["seed"].tolist() == [0, 1, 2]
+    assert counts(env.reset(seed=0)[0]) == [0, 1, 2]
 
 
 class FullDisk(Diary):

@@ -39,6 +39,8 @@ class DirectionQueue:
     def take(self, active: np.ndarray) -> Directions:
         """The next direction of every active row; the others keep theirs."""
         taken: list[Direction | None] = [None] * len(self._waiting)
+        if not any(self._waiting):
+            return taken
         for row, waiting in enumerate(self._waiting):
             if waiting and active[row]:
                 taken[row], self._waiting[row] = waiting[0], waiting[1:]

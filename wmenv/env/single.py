@@ -70,10 +70,19 @@ class WorldEnv(gymnasium.Env):
         """Who watches the episodes."""
         return self._row.observer
 
+    def watch(self, observer: EpisodeObserver) -> None:
+        """Let `observer` watch from now on; to it, what is under way begins from this moment."""
+        self._row.watch(observer)
+
     @property
     def reward_source(self) -> str:
         """Where reward comes from: "env", "head", "none", or "task:<name>"."""
         return self._row.reward_source
+
+    @property
+    def episode_seed(self) -> int:
+        """The seed that this episode began with: given to `reset` again, it begins so again."""
+        return int(self._row.episode_seeds[0])
 
     @property
     def last_step(self) -> Span | None:

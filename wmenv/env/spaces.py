@@ -1,6 +1,7 @@
 """A world's pictures and actions as Gymnasium spaces, and an agent's actions as the world's.
 
-Continuous actions are -1..1 for the agent, whatever their range in the world is. Knows nothing of time or episodes.
+Continuous actions are -1..1 for the agent, whatever their range in the world is, unless a range has no end. Knows
+nothing of time or episodes.
 """
 
 from __future__ import annotations
@@ -26,18 +27,28 @@ def action_space(table: ActionTable) -> spaces.Space:
         return spaces.Discrete(table.count)
     if table.kind == "multi_discrete":
         return spaces.MultiDiscrete(np.array(table.sizes))
-    return spaces.Box(-1.0, 1.0, (table.count,), np.float32)
+    low, high = agent_range(table)
+    return spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
+
+
+def agent_range(table: ActionTable) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Lowest and highest value of each field of a continuous table, for the agent."""
+    if not np.isfinite([table.low, table.high]).all():
+        return table.low, table.high
+    return (-1.0,) * table.count, (1.0,) * table.count
 
 
 class ActionDecoder:
     """Turns an agent's actions, one per row, into the world's; refuses what is not in the space."""
 
     def __init__(self, table: ActionTable) -> None:
-        ones = (1.0,) * table.count
-        self._agent = replace(table, low=tuple(-one for one in ones), high=ones) if table.kind == "box" else table
-        self._scaled = table.kind == "box"
+        self._agent = table
         self._low, self._high = np.array(table.low, np.float32), np.array(table.high, np.float32)
-        self._idle = self._idle_action(table)
+        if table.kind == "box":
+            low, high = agent_range(table)
+            self._agent = replace(table, low=low, high=high)
+        self._scaled = self._agent != table
+        self._idle = np.clip(0, self._agent.low, self._agent.high) if table.kind == "box" else 0
 
     def __call__(self, actions: Any, ignored: np.ndarray) -> Actions:
         """The world's actions; what was sent for the rows in the mask `ignored` is not even looked at."""
@@ -47,7 +58,3 @@ class ActionDecoder:
             array[ignored] = self._idle
         checked = self._agent.check(array, len(ignored))
         return self._low + (checked + 1) / 2 * (self._high - self._low) if self._scaled else checked
-
-    def _idle_action(self, table: ActionTable) -> Any:
-        """Some action that the table holds."""
-        return 0 if table.kind != "box" else 0.0

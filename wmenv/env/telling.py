@@ -21,10 +21,9 @@ def tell_outcome(infos: InfoBatch, rows: Sequence[int], outcome: Outcome, places
         value = getattr(outcome, name)
         if value is not None:
             infos.put(name, rows, to_host(value)[list(places)])
-    if outcome.events is not None:
+    if outcome.events is not None and any(outcome.events):
         told = {row: outcome.events[place] for row, place in zip(rows, places, strict=True) if outcome.events[place]}
-        if told:
-            infos.put_objects("events", list(told), list(told.values()))
+        infos.put_records({row: {"events": list(events)} for row, events in told.items()})
 
 
 def tell_directions(infos: InfoBatch, rows: Sequence[int], step: Step) -> None:

@@ -67,7 +67,7 @@ class WorldVectorEnv(VectorEnv):
 
     >>> env = WorldVectorEnv("pan", 2, reward="none", max_episode_steps=3)
     >>> observations, infos = env.reset(seed=7)
-    >>> observations.shape, infos["seed"].tolist()
+    >>> observations.shape, env.episode_seeds.tolist()
     ((2, 64, 64, 3), [7, 8])
     """
 
@@ -101,6 +101,7 @@ class WorldVectorEnv(VectorEnv):
         self.world_spec = self.world.spec
         self._reward = reward_source(reward, self.world_spec)
         self._set_spaces()
+        self._every_row = list(range(self.num_envs))
         self._streams = SeedStreams(self.num_envs)
         self._book = EpisodeBook(self.num_envs)
         self._queue = DirectionQueue(self.num_envs)
@@ -129,6 +130,11 @@ class WorldVectorEnv(VectorEnv):
     def reward_source(self) -> str:
         """Where reward comes from: "env", "head", "none", or "task:<name>"."""
         return self._reward.name
+
+    @property
+    def episode_seeds(self) -> np.ndarray:
+        """The seed that each row's episode began with: given to `reset` again, it begins so again."""
+        return self._book.seeds.copy()
 
     # --- beginning ---------------------------------------------------------------------------------------------------
 
@@ -178,7 +184,6 @@ class WorldVectorEnv(VectorEnv):
         if self.observer is not None:
             self.observer.opened(rows, seeds, starts, shown.outcome, shown.span)
         tell_outcome(infos, rows, shown.outcome, range(len(rows)))
-        infos.put("seed", rows, seeds)
 
     def _shared(self, starts: Sequence[Start], seeds: Sequence[int], size: int) -> list[Start]:
         """One beginning per group: the moment at which its first row would begin."""
@@ -200,38 +205,47 @@ class WorldVectorEnv(VectorEnv):
         waiting = self._book.ended
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._refuse_ended(waiting)
-        step = self._advance(self._decode(actions, ignored=waiting), ~waiting)
+        step = self._advance(self._decode(actions, ignored=waiting), waiting)
         records = self.observer.stepped(step) if self.observer is not None else {}
         infos = self._infos_of(step, records)
         self._autoreset(waiting, infos)
         return (*self._given(step), infos.as_dict())
 
-    def _advance(self, actions: np.ndarray, active: np.ndarray) -> Step:
+    def _advance(self, actions: np.ndarray, waiting: np.ndarray) -> Step:
+        active = ~waiting
         directions = self._queue.take(active)
         shown = self._session.advance(actions, directions)
         self.last_step = shown.span
         reward, terminated = self._reward(shown.outcome, actions)
-        reward[~active], terminated[~active] = 0.0, False
+        reward[waiting], terminated[waiting] = 0.0, False
         truncated = self._book.count(active, terminated)
         return Step(active, actions, directions, shown.outcome, reward, terminated, truncated, shown.span)
 
     def _infos_of(self, step: Step, records: Mapping[int, Mapping[str, Any]]) -> InfoBatch:
-        """What the step tells, with the last words of ended episodes where the autoreset mode wants them."""
+        """What the step tells of every row that it moved."""
         infos = InfoBatch(self.num_envs)
-        ended = np.flatnonzero(step.active & self._book.ended).tolist()
-        final = infos
-        if ended and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            frames = self._session.frames
-            infos.put_objects("final_obs", ended, [frames[row] for row in ended])
-            final = infos.nest("final_info", ended)
-        going_on = np.flatnonzero(step.active & ~self._book.ended).tolist()
-        for batch, rows in ((infos, going_on), (final, ended)):
-            tell_outcome(batch, rows, step.outcome, rows)
-            tell_directions(batch, rows, step)
-        if ended and self._reward.tells_success:
-            final.put("is_success", ended, (step.terminated & (step.reward > 0))[ended])
-        final.put_records({row: {"wmenv": record} for row, record in records.items()})
+        ended = self._book.ended
+        if ended.any():
+            self._tell_ends(infos, step, np.flatnonzero(step.active & ended).tolist(), records)
+        going_on = np.flatnonzero(~ended).tolist() if ended.any() else self._every_row
+        tell_outcome(infos, going_on, step.outcome, going_on)
+        tell_directions(infos, going_on, step)
         return infos
+
+    def _tell_ends(
+        self, infos: InfoBatch, step: Step, rows: list[int], records: Mapping[int, Mapping[str, Any]]
+    ) -> None:
+        """The last words of the episodes that ended with this step, where the autoreset mode wants them."""
+        last = infos
+        if rows and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            frames = self._session.frames
+            infos.put_objects("final_obs", rows, [frames[row] for row in rows])
+            last = infos.nest("final_info", rows)
+        tell_outcome(last, rows, step.outcome, rows)
+        tell_directions(last, rows, step)
+        if rows and self._reward.tells_success:
+            last.put("is_success", rows, (step.terminated & (step.reward > 0))[rows])
+        last.put_records({row: {"wmenv": record} for row, record in records.items()})
 
     def _autoreset(self, waiting: np.ndarray, infos: InfoBatch) -> None:
         """Begin anew where an episode ended: before this step, or with it if the mode is SAME_STEP."""
@@ -244,8 +258,8 @@ class WorldVectorEnv(VectorEnv):
         frames = self._session.frames
         if self.output == "numpy":
             return frames, step.reward, step.terminated, step.truncated
-        numbers = (to_tensor(array, beside=frames) for array in (step.reward, step.terminated, step.truncated))
-        return (frames, *numbers)
+        numbers = step.reward.astype(np.float32), step.terminated, step.truncated
+        return (frames, *(to_tensor(array, beside=frames) for array in numbers))
 
     def step_chunk(self, actions: Any) -> Chunk:
         """Up to K steps with actions of (rows, K, ...); stops after the step in which any episode ends.
@@ -302,7 +316,7 @@ class WorldVectorEnv(VectorEnv):
             raise SnapshotError(f"this snapshot is of world {snapshot.world!r}, not of {self.world_spec.name!r}.")
         if len(snapshot) != len(chosen):
             raise SnapshotError(f"a snapshot of {len(snapshot)} rows cannot fill {len(chosen)}; say which rows.")
-        if chosen == list(range(self.num_envs)):
+        if chosen == self._every_row:
             self._session.revive(snapshot.moment)
         else:
             self._refuse_unopened()
@@ -332,11 +346,15 @@ class WorldVectorEnv(VectorEnv):
         self._book.put(rows, book)
         for row, directions in zip(rows, waiting, strict=True):
             self._queue.replace(row, directions)
-        if self.observer is not None:
-            started = self._session.clock.at_once()
-            outcome = Outcome(frames=to_host(self._session.frames)[rows])
-            span = self._session.clock.stop(started, use="resume")
-            self.observer.opened(rows, book.seeds.tolist(), [Start(moment=b"")] * len(rows), outcome, span)
+        self._tell_resumed(rows)
+
+    def _tell_resumed(self, rows: list[int]) -> None:
+        if self.observer is None:
+            return
+        started = self._session.clock.at_once()
+        outcome = Outcome(frames=to_host(self._session.frames)[rows])
+        span = self._session.clock.stop(started, use="resume")
+        self.observer.opened(rows, self._book.seeds[rows].tolist(), [Start(moment=b"")] * len(rows), outcome, span)
 
     def twin(self, observer: EpisodeObserver | None = None) -> WorldVectorEnv:
         """An independent environment on the same world at the same moment, watched by `observer` if by anyone."""
@@ -354,6 +372,14 @@ class WorldVectorEnv(VectorEnv):
         )
         twin.restore(self.snapshot())
         return twin
+
+    def watch(self, observer: EpisodeObserver) -> None:
+        """Let `observer` watch from now on; to it, what is under way begins from this moment."""
+        if self.observer is not None:
+            raise LifecycleError(f"{type(self.observer).__name__} watches this environment already.")
+        self.observer, self._session.watched = observer, True
+        if self._session.is_open:
+            self._tell_resumed(self._every_row)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -421,7 +447,7 @@ class WorldVectorEnv(VectorEnv):
             )
 
     def _chosen(self, rows: Sequence[int] | None, unique: bool = False) -> list[int]:
-        return list(range(self.num_envs)) if rows is None else checked_rows(rows, self.num_envs, unique)
+        return self._every_row if rows is None else checked_rows(rows, self.num_envs, unique)
 
 
 def stacked(series: Sequence[Array]) -> Array:

@@ -61,7 +61,7 @@ class Session:
         self.spec = self.world.spec
         self.clock = Clock(self.spec.frames_per_step / self.spec.fps, realtime)
         self._output = output
-        self._brought = (*PICTURES, *NUMBERS) if watched or output == "numpy" else NUMBERS
+        self.watched = watched or output == "numpy"
         self._state: State | None = None
         self._frames: Array = None
 
@@ -135,12 +135,16 @@ class Session:
 
     def _shown(self, made: Outcome, started: Started, call: str) -> Shown:
         """The outcome with its bytes on the host; then the clock stops."""
-        tensors: dict[str, Any] = {
-            name: to_host(value) for name in self._brought if is_tensor(value := getattr(made, name))
-        }
-        outcome = replace(made, **tensors) if tensors else made
+        outcome = made if self.spec.output == "numpy" else self._on_host(made)
         span = self.clock.stop(started, use=(self.spec.name, call, len(made.frames)))
         return Shown(self._kept(made.frames if self._output == "torch" else outcome.frames), outcome, span)
+
+    def _on_host(self, made: Outcome) -> Outcome:
+        tensors: dict[str, Any] = {}
+        for name in (*PICTURES, *NUMBERS) if self.watched else NUMBERS:
+            if is_tensor(value := getattr(made, name)):
+                tensors[name] = to_host(value)
+        return replace(made, **tensors)
 
     def _kept(self, frames: Array) -> Array:
         """Frames as this session gives them out."""
