@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 
 from wmenv.contract import World
-from wmenv.errors import UnknownWorldError
+from wmenv.errors import CheckpointError, UnknownWorldError
 from wmenv.worlds.catalog import load_world, world_names
+
+NEED_FILES = ["diamond", "oasis"]
 
 
 def test_every_built_in_name_is_a_world():
-    for name in world_names():
+    for name in world_names().keys() - set(NEED_FILES):
         assert isinstance(load_world(name), World)
+
+
+@pytest.mark.parametrize("name", NEED_FILES)
+def test_a_world_of_files_asks_for_them(name):
+    with pytest.raises(CheckpointError, match="needs path="):
+        load_world(name)
 
 
 def test_the_same_name_and_settings_are_the_same_world():

@@ -16,7 +16,9 @@ from wmenv.errors import UnknownWorldError, did_you_mean
 
 GROUP = "wmenv.worlds"
 BUILT_IN = {
+    "diamond": "wmenv.worlds.diamond:load",
     "gridrooms-source": "wmenv.worlds.source:gridrooms",
+    "oasis": "wmenv.worlds.oasis:load",
     "pan": "wmenv.worlds.pan:PanWorld",
 }
 BROKEN = "wmenv.worlds.broken:BrokenWorld"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from wmenv.contract import ActionTable, Outcome, Start, WorldSpec
-from wmenv.errors import OptionError
+from wmenv.errors import CheckpointError, OptionError
 from wmenv.worlds.diamond.checkpoint import DiamondWeights, read_checkpoint
 from wmenv.worlds.diamond.denoiser import COLOURS
 from wmenv.worlds.diamond.layers import set_convolutions
@@ -32,7 +32,7 @@ ALL_ATARI_ACTIONS = ("noop", "fire", *HEADINGS, *(f"{heading}fire" for heading i
 
 
 def load(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     starts: str | Path | None = None,
     action_names: Sequence[str] | None = None,
@@ -42,6 +42,8 @@ def load(
     dtype: Literal["float32", "bfloat16"] = "float32",
 ) -> DiamondWorld:
     """The world in a released DIAMOND checkpoint; `starts` is a file that `StartBank.save` wrote."""
+    if path is None:
+        raise CheckpointError("a DIAMOND world needs path=, the file of an agent's state dict such as Breakout.pt.")
     return DiamondWorld(
         read_checkpoint(path),
         starts=StartBank.read(starts) if starts is not None else None,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from wmenv.contract import Outcome, Start, WorldSpec
 from wmenv.errors import CheckpointError
 from wmenv.worlds.oasis.actions import TABLE
-from wmenv.worlds.oasis.checkpoint import OasisWeights, read_checkpoint
+from wmenv.worlds.oasis.checkpoint import AUTOENCODER_FILE, TRANSFORMER_FILE, OasisWeights, read_checkpoint
 from wmenv.worlds.oasis.config import RELEASED_500M, OasisConfig
 from wmenv.worlds.oasis.sampler import Sampler, SamplerConfig
 from wmenv.worlds.row_noise import row_normals
@@ -28,7 +28,7 @@ GREY = 128
 
 
 def load(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     autoencoder: str | Path | None = None,
     config: OasisConfig = RELEASED_500M,
@@ -41,6 +41,8 @@ def load(
 
     `pictures` is a `.npy` file of uint8 (n, height, width, 3), for rows that begin from a seed alone.
     """
+    if path is None:
+        raise CheckpointError(f"an Oasis world needs path=, a folder with {TRANSFORMER_FILE} and {AUTOENCODER_FILE}.")
     return OasisWorld(
         read_checkpoint(path, autoencoder, config),
         pictures=_read_pictures(pictures) if pictures is not None else None,
