@@ -90,7 +90,7 @@ class EpisodeRecorder:
         self._timeline.add(step.span, step.active)
         self._ledger.add(step)
         looked = time.perf_counter_ns()
-        self._watch.look(step.active, step.actions, np.asarray(step.outcome.frames))
+        self._watch.look(step.active, step.actions, np.asarray(step.outcome.frames), step.outcome.pose)
         self._governor.account(time.perf_counter_ns() - looked, step.span.ready_ns - step.span.accepted_ns)
         if any(step.directions):
             self._note_directions(step)

@@ -14,25 +14,27 @@ from typing import Any
 import numpy as np
 
 from wmenv.contract import ActionTable
-from wmenv.metrics import changes, cuts, flicker, health, motion, onset, responsiveness, reverts, thumbnail
+from wmenv.metrics import changes, cuts, flicker, health, motion, onset, responsiveness, reverts, revisits, thumbnail
 from wmenv.metrics.governor import Governor
 
 BLOCK = 16  # steps digested together; one of them is sampled for health
 WINDOW = 64  # steps watched in a row when not all can be
 VERSIONS = tuple(
-    module.VERSION for module in (thumbnail, changes, motion, responsiveness, reverts, cuts, flicker, health, onset)
+    module.VERSION
+    for module in (thumbnail, changes, motion, responsiveness, reverts, cuts, flicker, health, onset, revisits)
 )
 
 
 class EpisodeWatch:
     """The online metrics of one episode."""
 
-    def __init__(self, thumb: np.ndarray) -> None:
+    def __init__(self, table: ActionTable, thumb: np.ndarray) -> None:
         self._first = thumb
         self._buffer = np.zeros((BLOCK + 2, *thumb.shape), np.float32)  # the two before the block, then the block
         self._buffer[1] = thumb
         self._classes: list[int] = []
         self._resting: list[bool] = []
+        self._poses: list[np.ndarray | None] = []
         self._age = self._rest = self._looks = 0
         self._shifted = False  # whether the last step moved the picture
         self._onsets: list[onset.Onset] = []
@@ -42,8 +44,11 @@ class EpisodeWatch:
         self.cuts = cuts.Cuts()
         self.flicker = flicker.Flicker()
         self.health = health.Health()
+        self.revisits = revisits.Revisits(table)
 
-    def see(self, frame: np.ndarray, thumb: np.ndarray, action: int, noop: bool, age: int) -> None:
+    def see(
+        self, frame: np.ndarray, thumb: np.ndarray, action: int, noop: bool, age: int, pose: np.ndarray | None = None
+    ) -> None:
         """The frame that step number `age` showed after an action of class `action`."""
         if age != self._age + 1:
             return self._resume(thumb, age)
@@ -51,6 +56,7 @@ class EpisodeWatch:
         self._buffer[2 + len(self._classes)] = thumb
         self._classes.append(action)
         self._resting.append(self._rest >= 2)
+        self._poses.append(pose)
         self._age = age
         self._looks += 1
         if len(self._classes) == BLOCK:
@@ -60,6 +66,8 @@ class EpisodeWatch:
 
     def expect(self, asked: int) -> onset.Onset:
         """Look out for the effect of a direction that came with step `asked`."""
+        self._digest()
+        self.revisits.directed()
         self._onsets.append(onset.Onset(asked))
         return self._onsets[-1]
 
@@ -77,13 +85,15 @@ class EpisodeWatch:
             "cuts": self.cuts.record(),
             "flicker": self.flicker.median,
             "health": self.health.record(),
+            **self.revisits.record(),
         }
 
     def _resume(self, thumb: np.ndarray, age: int) -> None:
         """Go on after a gap: this frame has nothing to be compared with."""
         self._digest()
+        self.revisits.lost()
         self._buffer[1] = thumb
-        self._age, self._rest = age, 0
+        self._age, self._rest, self._shifted = age, 0, False
 
     def _digest(self) -> None:
         count = len(self._classes)
@@ -97,6 +107,7 @@ class EpisodeWatch:
         steps_of_jumps = (np.flatnonzero(jumped) + self._age - count + 1).tolist()
         for expected in self._onsets:
             expected.fold(steps_of_jumps)
+        self._onsets = [expected for expected in self._onsets if expected.open_at(self._age)]
         self.series.fold(self._classes, moved.dy, moved.dx, change)
         self.reverts.fold(away, jumped, self.changes)
         self.cuts.fold(change, jumped, self.changes)
@@ -108,8 +119,9 @@ class EpisodeWatch:
         self._shifted = bool(shifted[-1])
         self.flicker.fold(flicker.second_difference(before[still], last[still], now[still]))
         self.changes.fold(change, jumped, resting, still)
+        self.revisits.fold(halves[1:], self._classes, self._poses, self._age - count + 1, self.changes.idle)
         self._buffer[:2] = self._buffer[count : count + 2].copy()
-        self._classes, self._resting = [], []
+        self._classes, self._resting, self._poses = [], [], []
 
 
 class FrameWatch:
@@ -128,9 +140,11 @@ class FrameWatch:
             self._age[row] = 0
             if (row in had_turn and self._rows > 1) or (len(self._episodes) >= room and row not in self._episodes):
                 continue
-            self._episodes[row] = EpisodeWatch(thumbnail.thumbnails(frames[at : at + 1])[0])
+            self._episodes[row] = EpisodeWatch(self._table, thumbnail.thumbnails(frames[at : at + 1])[0])
 
-    def look(self, active: np.ndarray, actions: np.ndarray, frames: np.ndarray) -> None:
+    def look(
+        self, active: np.ndarray, actions: np.ndarray, frames: np.ndarray, poses: np.ndarray | None = None
+    ) -> None:
         """A step of all rows; only those `active` moved, and only those whose turn it is are looked at."""
         self._age += active
         rows = [row for row in self._episodes if active[row] and self._on(row)]
@@ -142,7 +156,8 @@ class FrameWatch:
         classes = responsiveness.action_classes(self._table, actions).tolist()
         noops = is_noop(self._table, actions).tolist()
         for at, row in enumerate(rows):
-            self._episodes[row].see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]))
+            pose = None if poses is None else poses[row]
+            self._episodes[row].see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]), pose)
 
     def expect(self, row: int) -> onset.Onset | None:
         """Look out for the effect of a direction that came with the row's last step; None if nobody watches."""
@@ -151,7 +166,7 @@ class FrameWatch:
 
     def record(self, row: int) -> dict[str, Any]:
         """What the episode of this row looked like; an unwatched one has 0 `watched_steps` and None for the rest."""
-        return self._episodes.get(row, EpisodeWatch(np.zeros((1, 1), np.float32))).record()
+        return self._episodes.get(row, EpisodeWatch(self._table, np.zeros((1, 1), np.float32))).record()
 
     def _on(self, row: int) -> bool:
         duty = math.ceil(self._governor.stride * len(self._episodes) / self._rows)
