@@ -125,7 +125,9 @@ def _progress() -> Iterator[object]:
     """A bar with what is under way and the time to go."""
     from tqdm import tqdm
 
-    with tqdm(total=100, bar_format="{desc:<28} {percentage:3.0f}%|{bar}| {postfix}", leave=False, disable=None) as shown:
+    with tqdm(
+        total=100, bar_format="{desc:<28} {percentage:3.0f}%|{bar}| {postfix}", leave=False, disable=None
+    ) as shown:
 
         def say(what: str, share: float, seconds_to_go: float | None) -> None:
             shown.n = round(100 * share)

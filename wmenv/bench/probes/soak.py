@@ -11,12 +11,14 @@ import numpy as np
 
 from wmenv.bench.probe import GATE_FAILED, SCORED, Finding, Probe, Scene, Sheet, column, mean
 from wmenv.bench.stage import LEFT, Stage, needs_a_view
-from wmenv.metrics.health import FEATURES, USUAL, health
+from wmenv.metrics import colour, health
 from wmenv.metrics.retrieval import nearest
 from wmenv.metrics.survival import kaplan_meier
 
 LOST = 2.0  # usual deviations of drift, held for two visits, at which a picture is called lost
 HELD = 2  # visits
+FEATURES = (*health.FEATURES, *colour.FEATURES)
+USUAL = np.concatenate([health.USUAL, colour.USUAL])
 SHEETS = 2
 
 
@@ -25,11 +27,11 @@ class Soak(Probe):
     """Does minute ten look like minute one, at the same place, and is it still that place?
 
     A place that is not the start is visited every `every` steps or so, for `length` steps, the view going right away
-    in between. Drift is the difference in image health between visits, in usual deviations, as the median over scenes
-    of the worst feature; matched places cannot be confused with other scenery. Score: exp(-(drift - 1)) where drift
-    beyond 1 was held for two visits, times how often the place was recognised among others. Gate: the place looks
-    unlike the start, and the view leaves it. Resists recovering in time (the worst counts), and coming back to the
-    start.
+    in between. Drift is the difference in image health and colour between visits, in usual deviations, as the median
+    over scenes of the worst feature; matched places cannot be confused with other scenery. Score: exp(-(drift - 1))
+    where drift beyond 1 was held for two visits, times how often the place was recognised among others. Gate: the
+    place looks unlike the start, and the view leaves it. Resists recovering in time (the worst counts), and coming
+    back to the start.
     """
 
     id: ClassVar[str] = "P10"
@@ -129,7 +131,7 @@ def first_held(flags: np.ndarray) -> int:
 
 
 def _healths(frames: np.ndarray) -> np.ndarray:
-    return np.stack([health(frame) for frame in frames])
+    return np.stack([np.concatenate([health.health(frame), colour.colour_spread(frame)]) for frame in frames])
 
 
 def _sheets(

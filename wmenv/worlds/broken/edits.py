@@ -13,7 +13,7 @@ from wmenv.contract import Receipt, Start, no_directions
 from wmenv.runtime import to_host
 from wmenv.worlds.broken.fault import Fault, Moment, Own
 
-UNCHANGED = 2.0  # mean grey levels below which an edited picture looks like the unedited one
+UNCHANGED = 0.1  # mean grey levels below which an edited picture looks like the unedited one
 
 
 @dataclass(frozen=True)
