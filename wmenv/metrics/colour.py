@@ -1,4 +1,4 @@
-"""How far colours spread around grey. Sees a hue that turns where the mean colour does not: few coloured things on grey.
+"""How far colours spread around grey. Sees a hue that turns where the mean does not: few coloured things on grey.
 
 Blind to a turn of the hue of a picture that has all hues alike.
 """
