@@ -1,0 +1,170 @@
+"""How long does a world keep what it showed? Absence, edits, long runs, and what the real environment gets.
+
+Runs the probes of `wmenv.bench` with the waits that persistence is claimed for, on any world by name; `--without`
+names the same world with its memory taken away, for comparison. Run: python benchmarks/persistence.py [--quick]
+[--world NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from wmenv.bench.headline import headline
+from wmenv.bench.probe import Probe
+from wmenv.bench.probes.look_away import LookAway
+from wmenv.bench.probes.place import Place
+from wmenv.bench.probes.prompted import Prompted
+from wmenv.bench.probes.soak import Soak
+from wmenv.bench.suite import FULL, QUICK, Run, Suite, run_suite
+from wmenv.bench.take import Take
+from wmenv.config import with_overrides
+from wmenv.contract import Start, World
+from wmenv.metrics.revisits import Revisits
+from wmenv.metrics.thumbnail import halved, thumbnails
+from wmenv.runtime import environment_facts
+from wmenv.worlds.catalog import load_world
+
+DWELLS = (16, 160, 1000, 10_000)
+QUICK_DWELLS = (16, 160)
+SELF_CONSISTENCY = 1000  # free-running steps over which natural revisits are scored
+ENDURANCE = (1000, 100_000)  # steps at which milliseconds and bytes are compared
+STRETCH = 200  # steps timed at each
+STICKY = 0.85
+
+
+def persistence_suite(quick: bool) -> Suite:
+    """The probes that persistence rests on, with its own waits."""
+    dwells = QUICK_DWELLS if quick else DWELLS
+    waits: dict[str, Probe] = {
+        "P4": LookAway(dwells),
+        "P5": Prompted(60 if quick else 5000),
+        "P6": Place(),
+        "P10": Soak(400, 50) if quick else Soak(10_000),
+    }
+    base = QUICK if quick else FULL
+    return replace(base, probes=tuple(waits.get(probe.id, probe) for probe in base.probes))
+
+
+def natural_persistence(world: World, seeds: Sequence[int], start: Start, steps: int) -> dict[str, Any]:
+    """Natural revisits while a sticky random viewer roams a wholly generated world, early and late."""
+    table, rng = world.spec.actions, np.random.default_rng(0)
+    take = Take.opened(world, [start] * len(seeds), seeds)
+    watching = [[Revisits(table), Revisits(table)] for _ in seeds]  # of the first half of the time, and of the second
+    actions = table.sample(rng, len(take))
+    for step in range(1, steps + 1):
+        actions = np.where(rng.random(len(take)) < STICKY, actions, table.sample(rng, len(take)))
+        take.act(actions)
+        small = halved(thumbnails(take.frames))
+        poses = None if take.outcome is None else take.outcome.pose
+        for row, halves in enumerate(watching):
+            pose = None if poses is None else np.asarray(poses[row])
+            halves[2 * step > steps].fold(small[row : row + 1], [int(actions[row])], [pose], step, 0.0)
+    early, late = ([halves[at].record()["persistence"] for halves in watching] for at in (0, 1))
+    return {"early": mean_of(early), "late": mean_of(late), "all": mean_of(early + late), "steps": steps}
+
+
+def endurance(world: World, seed: int, start: Start, last: int) -> dict[str, Any]:
+    """Milliseconds and bytes per step near the beginning and near the end of a very long run of one row."""
+    table, rng = world.spec.actions, np.random.default_rng(0)
+    take = Take.opened(world, [start], [seed])
+    ends = [min(ENDURANCE[0], last // 2), last]
+    seconds, sizes = [], []
+    for step in range(1, last + 1):
+        take.act(table.sample(rng, 1))
+        seconds.append(take.seconds)
+        if step in ends:
+            sizes.append(take.state.nbytes)
+    first, then = (float(np.median(seconds[end - min(STRETCH, end) : end])) for end in ends)
+    return {"ms_ratio": then / first, "bytes_ratio": sizes[1] / sizes[0], "steps": last}
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def facts_of(run: Run, probe_id: str) -> dict[str, Any]:
+    asked = run.of(probe_id)
+    return asked.finding.facts if asked else {}
+
+
+def summary(run: Run, roaming: dict[str, Any], lasting: dict[str, Any]) -> dict[str, Any]:
+    """The figures that the claims are about."""
+    away, asked, placed, soak = (facts_of(run, probe_id) for probe_id in ("P4", "P5", "P6", "P10"))
+    return {
+        **{f"return_j_{dwell}": away.get(f"j_{dwell}") for dwell in DWELLS},
+        f"self_consistency_{roaming['steps']}": roaming["all"],
+        "self_consistency_early": roaming["early"],
+        "self_consistency_late": roaming["late"],
+        "keep": placed.get("keep"),
+        "revert": placed.get("revert"),
+        "halflife_steps": asked.get("half_life_steps"),
+        "halflife_watched_steps": asked.get("watched_steps"),
+        "leak": asked.get("leak"),
+        "soak_z": soak.get("drift_z"),
+        "identity": soak.get("identity"),
+        f"ms_ratio_{lasting['steps'] // 1000}k": lasting["ms_ratio"],
+        f"bytes_ratio_{lasting['steps'] // 1000}k": lasting["bytes_ratio"],
+    }
+
+
+def measure(name: str, asked: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
+    world = load_world(name, **with_overrides({}, asked.set))
+    start = Start(template=asked.template)
+    folder = asked.out / name.replace(":", ".") if asked.out else None
+    suite = persistence_suite(asked.quick)
+    if asked.scenes:
+        suite = replace(suite, scenes=asked.scenes)
+    run = run_suite("" if asked.set else name, world, suite, start=start, folder=folder, progress=tell)
+    print(file=sys.stderr)
+    seeds = run.stage.seeds
+    roaming = natural_persistence(world, seeds, start, 200 if asked.quick else SELF_CONSISTENCY)
+    lasting = endurance(world, seeds[0], start, 1000 if asked.quick else ENDURANCE[1])
+    return run, summary(run, roaming, lasting)
+
+
+def tell(what: str, share: float, seconds_to_go: float | None) -> None:
+    left = "" if seconds_to_go is None else f", {seconds_to_go:.0f} s to go"
+    print(f"\r{what:<40} {share:4.0%}{left:<20}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="minutes: 4 scenes, short waits")
+    parser.add_argument("--world", default="pan", help="a world's name or module:factory (default: pan)")
+    parser.add_argument("--without", help="the same world without memory, by name, to be shown beside it")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the worlds")
+    parser.add_argument("--template", help="begin every scene from this template")
+    parser.add_argument("--scenes", type=int, help="how many scenes (default: 32, quick 4)")
+    parser.add_argument("--out", type=Path, help="keep findings here, so that a stopped run goes on")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    table = Table("figure", asked.world, *([asked.without] if asked.without else []))
+    run, figures = measure(asked.world, asked)
+    others = measure(asked.without, asked)[1] if asked.without else {}
+    for figure in figures:
+        table.add_row(figure, *(shown(values[figure]) for values in (figures, others) if values))
+    told: dict[str, Any] = {f"{figure}_no_memory": value for figure, value in others.items()}
+    Console(width=120).print(table)
+    profile = headline(run).record()
+    told |= {"seconds": round(time.monotonic() - began, 1), "scenes": len(run.stage.seeds), **environment_facts()}
+    print(json.dumps({"benchmark": "persistence", "world": asked.world, **figures, "headline": profile, **told}))
+
+
+def shown(value: float | None) -> str:
+    return "N/A" if value is None else f"{value:.4g}"
+
+
+if __name__ == "__main__":
+    main()
