@@ -81,14 +81,14 @@ class TensorWorld(ABC):
     def _row(self, start: Start, seed: int) -> TensorState:
         if start.moment is not None:
             return self._resume(start.moment, seed)
-        key = torch.tensor([seed, 0], dtype=torch.int64)
+        key = torch.tensor([seed, 0], device=self.device)
         return TensorState(self.tag, {**self._begin(start, seed), "seed": key[:1], "step": key[1:]})
 
     def _resume(self, moment: bytes, seed: int) -> TensorState:
         state = self.revive(moment)
         if len(state) != 1:
             raise StartError(f"a moment is the state of one row, this one has {len(state)}. Take state.select([row]).")
-        return TensorState(self.tag, {**state.tensors, "seed": torch.tensor([seed], dtype=torch.int64)})
+        return TensorState(self.tag, {**state.tensors, "seed": torch.tensor([seed], device=self.device)})
 
     def _own(self, state: State) -> TensorState:
         if not isinstance(state, TensorState) or state.world != self.tag:

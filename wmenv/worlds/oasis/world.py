@@ -104,7 +104,7 @@ class OasisWorld(TensorWorld):
         return {
             "latents": latents,
             "actions": first.new_zeros(1, self.past, TABLE.count),
-            "known": torch.ones(1, dtype=torch.int64),
+            "known": torch.ones(1, dtype=torch.int64, device=self.device),
         }
 
     def _first(self, now: Rows) -> Outcome:
@@ -115,7 +115,7 @@ class OasisWorld(TensorWorld):
         noise = torch.as_tensor(row_normals(generators, now["latents"].shape[2:]), device=self.device)
         fresh = torch.empty_like(noise)
         for known in now["known"].unique().tolist():  # rows with pasts of the same length go together
-            rows = (now["known"] == known).nonzero()[:, 0].to(self.device)
+            rows = (now["known"] == known).nonzero()[:, 0]
             context = now["latents"][rows, -known:]
             fresh[rows] = self.by_group(self._dream, context, actions[rows, -known - 1 :], noise[rows])[0]
         after = {
