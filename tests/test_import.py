@@ -20,7 +20,7 @@ HEAVY = {"torch", "cv2", "stable_baselines3", "minigrid", "pygame", "safetensors
 
 
 def fresh_import() -> dict:
-    """What a new process sees, and the CPU time it spends, when it imports wmenv first; a busy machine is not our doing."""
+    """What a new process sees when it imports wmenv first, and the CPU time that takes; how busy a machine is aside."""
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
