@@ -9,8 +9,13 @@ from wmenv.make import register
 
 __version__ = "0.1.0.dev0"
 
-LAZY = {"make_sb3": "wmenv.make", "load_world": "wmenv.worlds.catalog"}
-LAZY |= {"WorldEnv": "wmenv.env.single", "WorldVectorEnv": "wmenv.env.vector"}
+LAZY = {
+    "RecordEpisodes": "wmenv.logs.record_episodes",
+    "WorldEnv": "wmenv.env.single",
+    "WorldVectorEnv": "wmenv.env.vector",
+    "load_world": "wmenv.worlds.catalog",
+    "make_sb3": "wmenv.make",
+}
 
 register()
 

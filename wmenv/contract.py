@@ -254,6 +254,7 @@ class Outcome:
 
     `frames` is (rows, H, W, 3) uint8, the last frame of the step; `chunk` is (rows, F, H, W, 3) when a step makes
     F > 1 frames. `pose` is (rows, 3) float32: x, y in steps and heading in radians, relative to the start.
+    The arrays belong to the caller: a world never writes to them again, nor shows them twice.
     """
 
     frames: Array

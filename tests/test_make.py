@@ -1,0 +1,40 @@
+"""The composition root: ids as plain data, and names that are imported when they are asked for."""
+
+from __future__ import annotations
+
+import json
+
+import gymnasium
+import pytest
+
+import wmenv
+from wmenv.env.vector import WorldVectorEnv
+from wmenv.make import ENVIRONMENTS, make_env, make_vector_env, register
+
+
+def test_the_table_of_ids_is_plain_data():
+    assert json.loads(json.dumps(ENVIRONMENTS)) == ENVIRONMENTS
+
+
+def test_registering_again_changes_nothing():
+    before = dict(gymnasium.registry)
+    register()
+    assert dict(gymnasium.registry) == before
+
+
+@pytest.mark.parametrize("name", sorted(wmenv.LAZY))
+def test_public_names_are_there(name):
+    assert getattr(wmenv, name).__name__ == name
+
+
+def test_a_name_that_is_not_there_is_missing_as_everywhere():
+    with pytest.raises(AttributeError, match="WorldEnvs"):
+        wmenv.WorldEnvs  # noqa: B018
+
+
+def test_records_are_kept_unless_nobody_wants_them():
+    assert make_env("pan", reward="none").observer is not None
+    assert make_env("pan", reward="none", record=False).observer is None
+    env = make_vector_env("pan", 2, world_settings={"beacon": True})
+    assert isinstance(env, WorldVectorEnv)
+    assert (env.reward_source, env.observer.rows) == ("env", 2)
