@@ -220,7 +220,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Direction:
-    """Text that changes the world from now on. `lock` names what must not change: (top, left, height, width) in pixels."""
+    """Text that changes the world from now on.
+
+    `lock` names what must not change: (top, left, height, width) in pixels.
+    """
 
     text: str
     lock: tuple[int, int, int, int] | None = None
