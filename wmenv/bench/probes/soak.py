@@ -17,8 +17,7 @@ from wmenv.metrics.survival import kaplan_meier
 
 LOST = 2.0  # usual deviations of drift, held for two visits, at which a picture is called lost
 HELD = 2  # visits
-FEATURES = (*health.FEATURES, *colour.FEATURES)
-USUAL = np.concatenate([health.USUAL, colour.USUAL])
+FEATURES = (*health.FEATURES, "hue")
 SHEETS = 2
 
 
@@ -54,14 +53,14 @@ class Soak(Probe):
         gate = stage.to_anchor(take, pans)
         away, leg = stage.times_away(pans), stage.longest_away + stage.bearings.lag
         anchor, anchor_frames = take.view, take.frames
-        pictures, kept, mid, steps = [_healths(anchor_frames)], [], anchor, []
+        changed, kept, mid, steps = [], [], anchor, []
         visits = max(HELD, self.length // max(self.every, 2 * leg))
         last, lost_at = anchor, {}
         for visit in range(1, visits + 1):
             mid = stage.pan(take, pans, away).view
             stage.idle(take, max(0, self.every - 2 * leg))
             stage.pan(take, stage.undo(pans), away)
-            pictures.append(_healths(take.frames))
+            changed.append(deviations(take.frames, anchor_frames))
             which, apart = nearest(stage.distance, take.view, [anchor, start, mid, *stage.others(anchor)])
             kept.append((which == 0) & (apart[0] < stage.scale.near))
             steps.append(visit * max(self.every, 2 * leg))
@@ -69,7 +68,7 @@ class Soak(Probe):
                 lost_at.setdefault(int(row), (visit, take.view[row]))
             last = take.view
         went = stage.normal(anchor, mid)
-        z = (np.stack(pictures[1:]) - pictures[0]) / USUAL  # (visits, scenes, features)
+        z = np.stack(changed)  # (visits, scenes, features)
         scenes: list[Scene] = []
         for row, seed in enumerate(stage.seeds):
             passed = gate[row] > LEFT and went[row] > LEFT / 2 and not take.over[row]
@@ -130,8 +129,11 @@ def first_held(flags: np.ndarray) -> int:
     return int(runs.argmax()) if runs.any() else -1
 
 
-def _healths(frames: np.ndarray) -> np.ndarray:
-    return np.stack([np.concatenate([health.health(frame), colour.colour_spread(frame)]) for frame in frames])
+def deviations(now: np.ndarray, then: np.ndarray) -> np.ndarray:
+    """(rows, features) by how many usual deviations pictures of the same places differ, in health and hue."""
+    changed = [health.health(a) - health.health(b) for a, b in zip(now, then, strict=True)]
+    turned = [np.hypot(*(colour.lean(a) - colour.lean(b))) for a, b in zip(now, then, strict=True)]
+    return np.column_stack([np.array(changed) / health.USUAL, np.array(turned) / colour.USUAL])
 
 
 def _sheets(
