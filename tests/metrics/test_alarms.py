@@ -7,7 +7,7 @@ import pytest
 from wmenv.metrics.alarms import ALARMS, alarms
 
 SOUND = {
-    "steps": 500,
+    "latency_ms": {"n": 500},
     "omega2": 0.9,
     "omega2_perm95": 0.1,
     "reverts": {"events": 0, "exposed_steps": 400, "per_1000": 0.0, "per_1000_ci": [0.0, 9.2]},

@@ -34,6 +34,8 @@ def test_order_bounds_cover_at_least_as_often_as_promised(n, q):
     low, high = order_bounds(n, q)
     covered = stats.binom.cdf(high, n, q) - stats.binom.cdf(low, n, q)  # low < number of values below <= high
     assert covered >= 0.95 - 1e-9
+    narrower = [stats.binom.cdf(high - 1, n, q) < 0.975, stats.binom.cdf(low + 1, n, q) > 0.025]
+    assert all(narrower), "an interval one value shorter would leave more than a tail out"
 
 
 def test_a_quantile_is_one_of_the_values_and_lies_in_its_interval():

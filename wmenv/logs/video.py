@@ -188,7 +188,9 @@ class Camera:
 
     def stepped(self, step: Step) -> None:
         for row in [row for row in self._takes if step.active[row]]:
-            self._takes[row].step(step, row)
+            take = self._takes.pop(row)  # a film that fails is given up
+            take.step(step, row)
+            self._takes[row] = take
             if step.terminated[row] or step.truncated[row]:
                 self._cut(row)
 

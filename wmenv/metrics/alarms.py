@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wmenv.metrics import cuts, flicker, health, latency, responsiveness, reverts
+from wmenv.metrics.rates import poisson
 
 VERSION = "alarms-1"
 Record = Mapping[str, Any]
@@ -46,8 +47,8 @@ def _damaged(record: Record) -> bool:
 
 
 def _stalls(record: Record) -> bool:
-    count = record["stutters"]
-    return count is not None and 1000 * count > latency.STALLING * record["steps"]
+    count, steps = record["stutters"], record["latency_ms"]["n"]
+    return count is not None and poisson(count, steps, per=1000).low > latency.STALLING
 
 
 ALARMS: Mapping[str, Callable[[Record], bool]] = {

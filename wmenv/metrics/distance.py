@@ -59,12 +59,12 @@ class MultiScale:
 
 def structure_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """SSIM of luma (N, H, W) in 0..1, averaged over pixels and over scales that halve each time."""
-    scores = []
+    total: np.ndarray = np.zeros(len(a))
     for scale in range(SCALES):
         if scale:
             a, b = (_shrunk(_shrunk(luma, 1, 2), 2, 2) for luma in (a, b))
-        scores.append(ssim(a, b).mean(axis=(1, 2)))
-    return np.mean(scores, axis=0)
+        total += ssim(a, b).mean(axis=(1, 2))
+    return total / SCALES
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:

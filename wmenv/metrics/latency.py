@@ -18,7 +18,7 @@ VERSION = "latency-1"
 STUTTER_WINDOW = 19  # steps around a step that say what is usual
 STUTTER_FACTOR = 2.0
 MISS_DRAWS = 400
-STALLING = 3.0  # stutters per 1000 steps above which a world is said to stall
+STALLING = 3.0  # stutters per 1000 steps, lower end of the interval, above which a world is said to stall
 
 
 @dataclass(frozen=True)

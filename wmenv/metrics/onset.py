@@ -23,3 +23,7 @@ class Onset:
         """Steps, in order, at which the picture jumped."""
         if self.began is None:
             self.began = next((step for step in jumps if self.asked <= step <= self.asked + PATIENCE), None)
+
+    def open_at(self, step: int) -> bool:
+        """Whether a jump after `step` could still be credited to the direction."""
+        return self.began is None and step < self.asked + PATIENCE

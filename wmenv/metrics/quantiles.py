@@ -43,8 +43,8 @@ def order_bounds(n: int, q: float, confidence: float = 0.95) -> tuple[int, int] 
     tail = (1 - confidence) / 2
     below = np.cumsum(binomial_shares(n, q))[:n]  # P(at most k values lie below the quantile), k = 0..n-1
     low = int(np.flatnonzero(below <= tail)[-1])
-    high = int(np.flatnonzero(below >= 1 - tail)[0]) + 1
-    return low, min(high, n - 1)
+    high = int(np.flatnonzero(below >= 1 - tail)[0])
+    return low, high
 
 
 def quantile(values: np.ndarray, q: float, confidence: float = 0.95) -> Interval | None:

@@ -17,8 +17,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 def area_weights(size: int, cells: int) -> np.ndarray:
     """The (cells, size) matrix that averages `size` pixels into `cells` equal stretches, split pixels shared.
 
-    >>> area_weights(3, 2).round(2).tolist()
-    [[0.67, 0.33, 0.0], [0.0, 0.33, 0.67]]
+    >>> (area_weights(3, 2) * 3).round(3).tolist()
+    [[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]]
     """
     edges = np.linspace(0, size, cells + 1)
     pixels = np.arange(size)

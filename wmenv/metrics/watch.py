@@ -156,7 +156,7 @@ class FrameWatch:
         classes = responsiveness.action_classes(self._table, actions).tolist()
         noops = is_noop(self._table, actions).tolist()
         for at, row in enumerate(rows):
-            pose = None if poses is None else poses[row]
+            pose = None if poses is None or not np.isfinite(poses[row]).all() else poses[row].copy()
             self._episodes[row].see(pictures[at], thumbs[at], classes[at], noops[at], int(self._age[row]), pose)
 
     def expect(self, row: int) -> onset.Onset | None:
