@@ -38,6 +38,7 @@ class Streamer:
         self.model = model
         self.config = model.config
         self.own = model.own_phases()
+        self.distance = model.offsets.abs().sum(-1)
         self.motions = torch.tensor(model.config.motions, device=model.offsets.device)
 
     # --- memory ---
@@ -71,6 +72,11 @@ class Streamer:
         memory["pose"] = moved(memory["pose"], self.motions[motion])
         return self._draw(memory, action, words, passes, given=None)
 
+    def witness(self, memory: Memory, action: Tensor, words: Tensor | None, tiles: Tensor, pose: Tensor) -> Drawn:
+        """Take in a true frame, seen from a true pose, instead of drawing one; the readout says what the model makes of it."""
+        memory["pose"] = pose.clone()
+        return self._draw(memory, action, words, 1, given=tiles)
+
     def begin(self, memory: Memory, passes: int, given: Tensor | None = None) -> Drawn:
         """The first frame: dreamt from the seed and the instruction, or read from `given` (rows, patches) tiles."""
         action = torch.full_like(memory["seed"], self.config.actions)
@@ -99,17 +105,22 @@ class Streamer:
         return Frame(tiles, place, age, spot, undrawn.float().mean(-1), action, silence, deaf)
 
     def _settle(self, tiles: Tensor, logits: Tensor, memory: Memory, number: int, passes: int) -> Tensor:
-        """Draw the undrawn patches; before the last pass, only those the model is surest of, in equal shares."""
+        """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
+
+        The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The last
+        pass draws everything that is left, and draws again what, beside all the others, turned out to make no sense.
+        """
         chances = logits.float().softmax(-1)
         dice = uniforms(memory["seed"], memory["step"], number, tiles.shape[1])
         drawn = (chances.cumsum(-1) < dice[..., None] * 0.999999).sum(-1).clamp(max=chances.shape[-1] - 1)
         undrawn = tiles == self.model.pictures.undrawn
         if number < passes - 1:
-            sure = chances.gather(-1, drawn[..., None]).squeeze(-1).masked_fill(~undrawn, 2.0)
+            rank = torch.where(chances.amax(-1) > SURE, 2.0, -self.distance).masked_fill(~undrawn, 2.0)
             keep = round(tiles.shape[1] * (number + 1) / passes)
-            least = sure.topk(keep, dim=-1).values[:, -1:].clamp(max=SURE)
-            undrawn = undrawn & (sure >= least)
-        return torch.where(undrawn, drawn, tiles)
+            least = rank.topk(keep, dim=-1).values[:, -1:].clamp(max=2.0)
+            return torch.where(undrawn & (rank >= least), drawn, tiles)
+        believed = chances.gather(-1, tiles.clamp(max=chances.shape[-1] - 1)[..., None]).squeeze(-1)
+        return torch.where(undrawn | (believed < ABSURD), drawn, tiles)
 
     # --- attention to what came before ---
 
@@ -152,4 +163,5 @@ class Streamer:
             memory["ring_full"] = torch.cat([full, memory["ring_full"][:, :-1]], 1)
 
 
-SURE = 0.9  # a patch this certain is drawn at once, however many passes are left
+SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
+ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass

@@ -66,6 +66,7 @@ class Episodes:
         for name in parts[0]:
             setattr(self, name, np.concatenate([part[name] for part in parts]))
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
+        self._typed_frames = np.flatnonzero(self.typed >= 0)
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -125,10 +126,10 @@ class Episodes:
                 shown[y[seen], x[seen]], when[y[seen], x[seen]] = tiles[frame, seen], frame
         return place, age_bucket(torch.from_numpy(since)).numpy().astype(np.uint8)
 
-    def batch(self, seed: int, step: int, size: int, time: int) -> Batch:
-        """Batch number `step` of the run with that seed."""
+    def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0) -> Batch:
+        """Batch number `step` of the run with that seed; a share `directed` of its passages is sure to hold a direction."""
         rng = np.random.default_rng([seed, step])
-        start = np.concatenate([self._draw(rng, time) for _ in range(size)])
+        start = np.concatenate([self._draw(rng, time, rng.random() < directed) for _ in range(size)])
         index = start[:, None] + np.arange(time)
         following = np.minimum(index + 1, len(self) - 1)
         last = following != np.where(following < self.stop[self.episode[index]], following, -1)
@@ -151,15 +152,18 @@ class Episodes:
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
 
-    def _draw(self, rng: np.random.Generator, time: int) -> np.ndarray:
-        """One stretch inside an episode: anywhere, or, one time in ten each, its beginning or its end."""
+    def _draw(self, rng: np.random.Generator, time: int, directed: bool) -> np.ndarray:
+        """One stretch inside an episode: round a direction; or anywhere, or, one time in ten each, its beginning or its end."""
         while True:
-            episode = self.episode[rng.integers(len(self))]
+            frame = rng.choice(self._typed_frames) if directed else rng.integers(len(self))
+            episode = self.episode[frame]
             begin, latest = self.begin[episode], self.stop[episode] - time
             if latest < begin:
                 continue
-            kind = rng.random()
+            kind = 0.5 if directed else rng.random()
             start = begin if kind < 0.1 else latest if kind > 0.9 else rng.integers(begin, latest + 1)
+            if directed:
+                start = np.clip(frame - rng.integers(time), begin, latest)
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:
                 return np.array([start])
 

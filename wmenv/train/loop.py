@@ -35,6 +35,7 @@ class TrainConfig(Config):
     steps: int = 10_000
     batch: int = 48
     time: int = 8
+    directed: float = 0.5  # share of passages that are sure to hold a direction
     rate: float = 2e-3
     warmup: int = 100
     cooldown: float = 0.25  # last share of the steps over which the rate falls to nothing
@@ -145,7 +146,7 @@ def _stride(model: Stream, passage, weight: Tensor, batch, objective: ObjectiveC
 
 def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable) -> dict[str, Tensor]:
     """One step of gradient descent; returns the losses."""
-    batch = episodes.batch(config.seed, run.step, config.batch, config.time)
+    batch = episodes.batch(config.seed, run.step, config.batch, config.time, config.directed)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
     passage, weight = passage_of(batch, run.model, config.objective, generator)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):

@@ -21,7 +21,7 @@ class ObjectiveConfig(Config):
 
     undrawn: float = 0.45  # share of frames with nothing drawn
     clean: float = 0.2  # share of frames with everything drawn
-    wrong: float = 0.01  # share of drawn tiles that are replaced by any other
+    wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
     forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
     visible: float = 0.2  # weight of tiles that were given
     motion: float = 0.3
@@ -44,9 +44,10 @@ def passage_of(batch: Batch, model: Stream, config: ObjectiveConfig, generator: 
     chance = torch.where(first & unknown, chance**2, chance)
     hidden = chance < level[..., None]
     wrong = torch.rand(batch.tiles.shape, generator=generator) < config.wrong
-    other = torch.randint(model.pictures.size, batch.tiles.shape, generator=generator)
-    noised = torch.where(hidden, model.pictures.undrawn, torch.where(wrong & ~hidden, other, batch.tiles))
-    weight = torch.where(hidden, 1.0, config.visible)
+    wrong &= level[..., None] > 0
+    other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
+    noised = torch.where(hidden, model.pictures.undrawn, torch.where(wrong, other, batch.tiles))
+    weight = torch.where(hidden | wrong, 1.0, config.visible)
     place, age, spot = _forget(batch, model.pictures.never, config.forget, generator)
     frame = Frame(
         noised=noised.flatten(0, 1),

@@ -1,0 +1,145 @@
+"""A learned world keeps the contract whatever its weights are, and says in its spec what it can do.
+
+Run on a tiny stream with random weights: what is tested here is the world, not what it learnt.
+"""
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from tests.models.conftest import make_stream
+from wmenv.contract import Direction, Start, no_directions
+from wmenv.errors import SnapshotError, StartError, UnsupportedError
+from wmenv.models.checkpoint import save_stream
+from wmenv.sources.gridrooms.grammar import VOCABULARY
+from wmenv.sources.gridrooms.spec import spec_of
+from wmenv.sources.gridrooms.tasks import TASKS
+from wmenv.sources.gridrooms.tiles import CATALOGUE
+from wmenv.testing import CLAUSES, check_clause
+from wmenv.worlds.learned import LearnedWorld
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    model = make_stream(palette=len(CATALOGUE), words=VOCABULARY, samples=400)
+    model.flags.bias[1] = 5.0  # it obeys
+    spec = spec_of("explore")
+    facts = {
+        "source": "gridrooms",
+        "instructions": {name: task.instruction for name, task in TASKS.items()},
+        "spec": {
+            "fps": 20,
+            "actions": asdict(spec.actions),
+            "audio": asdict(spec.audio),
+            "suggestions": spec.suggestions,
+        },
+    }
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_stream(model, path, facts)
+    return path
+
+
+@pytest.fixture
+def world(weights):
+    return LearnedWorld(weights, "reach")
+
+
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_it_keeps_the_contract(world, clause):
+    check_clause(world, clause)
+
+
+def walk(world, state, actions, directions=None):
+    outcomes = []
+    for step, action in enumerate(actions):
+        typed = [Direction(directions[step])] * len(state) if directions and step in directions else no_directions(len(state))
+        state, outcome = world.advance(state, np.full(len(state), action), typed)
+        outcomes.append(outcome)
+    return state, outcomes
+
+
+def test_two_seeds_dream_two_worlds(world):
+    _, outcome = world.open([Start()] * 2, [0, 1])
+    assert (outcome.frames[0] != outcome.frames[1]).any()
+
+
+def test_it_begins_with_the_picture_it_is_given(world):
+    _, dreamt = world.open([Start()], [3])
+    _, outcome = world.open([Start(), Start(picture=dreamt.frames[0])], [0, 1])
+    assert (outcome.frames[1] == dreamt.frames[0]).all() and (outcome.frames[0] != dreamt.frames[0]).any()
+
+
+def test_a_prompt_is_directed_before_the_first_frame(world):
+    starts = [Start(), Start(prompt="a red ball appears ahead; the lights go out")]
+    state, outcome = world.open(starts, [3, 3])
+    assert state.tensors["step"].tolist() == [1, 3]
+    assert (outcome.frames[0] != outcome.frames[1]).any()
+
+
+def test_a_moment_goes_on_from_where_it_was(world):
+    state, _ = world.open([Start()], [3])
+    state, outcomes = walk(world, state, [2, 0, 2])
+    moment = state.to_bytes()
+    _, again = world.open([Start(moment=moment)], [99])
+    assert (again.frames == outcomes[-1].frames).all()
+
+
+def test_a_snapshot_goes_on_bit_for_bit_in_a_fresh_process(world, weights, tmp_path):
+    state, _ = world.open([Start()] * 2, [3, 4])
+    state, _ = walk(world, state, [2, 0, 5])
+    (tmp_path / "moment").write_bytes(state.to_bytes())
+    _, outcomes = walk(world, state, [1, 2, 2])
+    program = f"""
+import sys, numpy as np
+from pathlib import Path
+from wmenv.worlds.learned import LearnedWorld
+world = LearnedWorld({str(weights)!r}, "reach")
+state = world.revive(Path({str(tmp_path / "moment")!r}).read_bytes())
+for action in (1, 2, 2):
+    state, outcome = world.advance(state, np.full(2, action), [None, None])
+np.savez({str(tmp_path / "end.npz")!r}, frames=outcome.frames, audio=outcome.audio, reward=outcome.reward)
+assert "minigrid" not in sys.modules, "a learned world never meets a simulator"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    with np.load(tmp_path / "end.npz") as end:
+        assert (end["frames"] == outcomes[-1].frames).all() and (end["audio"] == outcomes[-1].audio).all()
+
+
+def test_unknown_words_are_named_in_the_refusal(world):
+    state, _ = world.open([Start()] * 8, range(8))
+    said = [Direction("summon a unicorn")] * 8
+    _, outcome = world.advance(state, np.full(8, 6), said)
+    refusals = [receipt.reason for receipt in outcome.receipts if not receipt.applied]
+    assert all("summon, unicorn" in reason for reason in refusals)
+    assert [receipt is not None for receipt in outcome.receipts] == [True] * 8
+
+
+def test_passes_are_chosen_per_world_and_share_the_weights(weights):
+    quick, slow = LearnedWorld(weights, passes=1), LearnedWorld(weights, passes=4)
+    assert quick._streamer is slow._streamer
+    frames = [walk(w, w.open([Start()], [5])[0], [2, 2, 0])[1][-1].frames for w in (quick, slow)]
+    assert frames[0].shape == frames[1].shape
+
+
+def test_explore_pays_nothing_and_never_ends(weights):
+    world = LearnedWorld(weights, "explore")
+    with pytest.raises(UnsupportedError):
+        world.spec.need("reward")
+    _, outcome = world.open([Start()], [0])
+    assert outcome.reward is None and outcome.terminated is None
+
+
+def test_foreign_things_are_refused(world):
+    with pytest.raises(StartError, match="template"):
+        world.open([Start(template="golf")], [0])
+    with pytest.raises(SnapshotError):
+        world.revive(b"nonsense")
+
+
+def test_it_says_what_is_in_view_and_what_it_was_told(world):
+    state, _ = world.open([Start(template="fetch"), Start()], [0, 1])
+    assert world.instructions(state) == [TASKS["fetch"].instruction, TASKS["reach"].instruction]
+    assert all(isinstance(caption, str) for caption in world.describe(state))

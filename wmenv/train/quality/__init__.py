@@ -1,0 +1,1 @@
+"""How good a learned GridRooms is, in figures: beside the truth, running free, and under direction."""

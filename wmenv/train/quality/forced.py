@@ -1,0 +1,150 @@
+"""Beside the truth: at every frame of held-out episodes the world predicts the next one, and is then shown the true one.
+
+What it draws, where it thinks it stands, what it pays, ends, sounds and says are all compared with what happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from wmenv.models.streaming import Streamer
+from wmenv.sources.gridrooms.captions import objects_of
+from wmenv.train.data import Episodes
+from wmenv.train.quality.law import determined
+
+
+@dataclass
+class Forced:
+    """Predictions and truth, (rows, steps, ...); `alive` says which frames exist."""
+
+    alive: np.ndarray
+    drawn: np.ndarray
+    true: np.ndarray
+    known: np.ndarray
+    pose_right: np.ndarray
+    typed: np.ndarray
+    reward: np.ndarray
+    true_reward: np.ndarray
+    end: np.ndarray
+    true_end: np.ndarray
+    sound: np.ndarray
+    true_sound: np.ndarray
+    loss: np.ndarray
+    loss_shuffled: np.ndarray
+
+
+@torch.inference_mode()
+def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps: int, passes: int) -> Forced:
+    """Walk beside the `chosen` episodes for `steps` steps."""
+    begin, stop = episodes.begin[chosen], episodes.stop[chosen]
+    memory = streamer.empty(torch.from_numpy(chosen), torch.from_numpy(episodes.text_words[episodes.instruction[chosen]]))
+    streamer.begin(memory, 1, given=_tiles(episodes, begin))
+    columns: dict[str, list] = {}
+    for step in range(1, steps + 1):
+        index = np.minimum(begin + step, stop - 1)
+        found = _compare(streamer, memory, episodes, index, passes)
+        found["alive"] = begin + step < stop
+        for name, value in found.items():
+            columns.setdefault(name, []).append(value)
+    return Forced(**{name: np.stack(values, 1) for name, values in columns.items()})
+
+
+def _compare(streamer: Streamer, memory: dict, episodes: Episodes, index: np.ndarray, passes: int) -> dict[str, np.ndarray]:
+    """Predict the frames at `index`, then take them in; what was predicted and what was true."""
+    actions = torch.from_numpy(episodes.action[index].astype(np.int64)).clamp(max=streamer.config.actions - 1)
+    typed = episodes.typed[index]
+    words = np.where((typed >= 0)[:, None], episodes.text_words[typed], 0)
+    words = torch.from_numpy(words) if (typed >= 0).any() else None
+    drawn = streamer.step(_copy(memory), actions, words, passes)
+    true, pose = _tiles(episodes, index), torch.from_numpy(episodes.pose[index].astype(np.float32))
+    loss, shuffled = (_surprise(streamer, memory, given, words, true) for given in (actions, actions.roll(1)))
+    streamer.witness(memory, actions, words, true, pose)
+    bins = np.linspace(-1, 1, drawn.said.reward.shape[-1])
+    return {
+        "drawn": drawn.tiles.numpy(),
+        "true": true.numpy(),
+        "known": episodes.age[index] > 0,
+        "pose_right": (drawn.pose == pose).all(-1).numpy(),
+        "typed": typed >= 0,
+        "reward": bins[drawn.said.reward.argmax(-1).numpy()],
+        "true_reward": episodes.reward[index],
+        "end": (drawn.said.end > 0).numpy(),
+        "true_end": episodes.end[index],
+        "sound": drawn.said.sound.numpy(),
+        "true_sound": episodes._sound(index[:, None])[:, 0],
+        "loss": loss,
+        "loss_shuffled": shuffled,
+    }
+
+
+def _surprise(streamer: Streamer, memory: dict, actions, words, true) -> np.ndarray:
+    """How surprised one pass over nothing is by the true frame, per row, had these actions led to it."""
+    said = streamer.step(_copy(memory), actions, words, passes=1).said
+    return F.cross_entropy(said.pictures.flatten(0, 1), true.flatten(), reduction="none").view(true.shape).mean(1).numpy()
+
+
+def _copy(memory: dict) -> dict:
+    return {name: value.clone() for name, value in memory.items()}
+
+
+def _tiles(episodes: Episodes, index: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(episodes.tiles[index].astype(np.int64))
+
+
+# --- figures --------------------------------------------------------------------------------------------------------
+
+
+def tile_accuracy(forced: Forced) -> np.ndarray:
+    """Per row: how many determined tiles are right, where nothing was typed."""
+    counted = forced.alive & ~forced.typed
+    scores = []
+    for row in range(len(counted)):
+        here = counted[row]
+        sure = determined(forced.true[row, here], forced.known[row, here])
+        scores.append((forced.drawn[row, here] == forced.true[row, here])[sure].mean())
+    return np.array(scores)
+
+
+def matthews(said: np.ndarray, true: np.ndarray) -> float:
+    """Matthews' correlation of two yes-or-no columns; 0 when either never says yes."""
+    yes = np.array([[(said == a) & (true == b) for b in (False, True)] for a in (False, True)]).sum(-1).astype(float)
+    below = np.sqrt(yes.sum(0).prod() * yes.sum(1).prod())
+    return float((yes[0, 0] * yes[1, 1] - yes[0, 1] * yes[1, 0]) / below) if below else 0.0
+
+
+def onset_f1(forced: Forced, floor: float = 0.01) -> float:
+    """F1 of the frames at which a sound sets in (its loudness rises by more than `floor`), within one frame."""
+
+    def onsets(sound: np.ndarray) -> np.ndarray:
+        loud = np.sqrt((sound**2).mean(-1))
+        return (np.diff(loud, axis=1, prepend=0) > floor) & forced.alive
+
+    said, true = onsets(forced.sound), onsets(forced.true_sound)
+    return f1((said & _near(true)).sum(), said.sum(), (true & _near(said)).sum(), true.sum())
+
+
+def _near(events: np.ndarray) -> np.ndarray:
+    """Where an event is at most one frame away."""
+    padded = np.pad(events, ((0, 0), (1, 1)))
+    return padded[:, :-2] | padded[:, 1:-1] | padded[:, 2:]
+
+
+def caption_f1(forced: Forced) -> float:
+    """F1 of the things, doors and goals that captions name (kind, colour, state, place), where nothing was typed."""
+    right = said = true = 0
+    for row, step in np.argwhere(forced.alive & ~forced.typed)[::3]:
+        a, b = objects_of(forced.drawn[row, step]), objects_of(forced.true[row, step])
+        right, said, true = right + len(a & b), said + len(a), true + len(b)
+    return f1(right, said, right, true)
+
+
+def f1(right_said: int, said: int, right_true: int, true: int) -> float:
+    """Harmonic mean of precision and recall; 0 when nothing was said or nothing true."""
+    if not said or not true or not right_said:
+        return 0.0
+    precision, recall = right_said / said, right_true / true
+    return float(2 * precision * recall / (precision + recall))

@@ -1,0 +1,121 @@
+"""All figures of a learned GridRooms from one call, each with what it is and, where episodes are its unit, its interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wmenv.metrics.bootstrap import bootstrap
+from wmenv.models.checkpoint import load_stream
+from wmenv.models.streaming import Streamer
+from wmenv.train.collect import collect
+from wmenv.train.data import Episodes
+from wmenv.train.quality.directed import run_directed
+from wmenv.train.quality.forced import caption_f1, matthews, onset_f1, run_forced, tile_accuracy
+from wmenv.train.quality.free import (
+    band_energy_ratio,
+    diversity,
+    motion_agreement,
+    places_known,
+    run_free,
+    self_consistency,
+    tile_shares,
+    valid_rate,
+)
+from wmenv.worlds.learned import WEIGHTS
+
+HELD_OUT = 1_000_000  # the number of the first episode that no training run reads
+TASKS_PAID = ("reach", "fetch", "unlock", "put_next")
+
+
+def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
+    """The quality of a checkpoint on held-out episodes and seeds."""
+    model, facts = load_stream(weights or WEIGHTS / "gridrooms.safetensors")
+    if not data.exists():
+        collect("gridrooms", data, 500, first=HELD_OUT)
+    episodes, streamer = Episodes(data, model.config.slot), Streamer(model)
+    figures: dict[str, Any] = {"weights_sha256": facts["sha256"], "passes": passes, "quick": quick}
+    figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
+    explore = _told(episodes, model, "explore")
+    figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
+    return figures | _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
+
+
+def _told(episodes: Episodes, model: Any, task: str) -> np.ndarray:
+    return episodes.vocabulary.encode(episodes.facts["instructions"][task], model.config.slot)
+
+
+def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, steps: int) -> dict[str, Any]:
+    """Beside the truth. Rare events want many episodes, so the longest are not preferred."""
+    chosen = np.random.default_rng(0).permutation(len(episodes.begin))[:rows]
+    forced = run_forced(streamer, episodes, chosen, steps, passes)
+    alive = forced.alive
+    return {
+        "tile_acc_1": _with_interval(tile_accuracy(forced)),
+        "pose_acc_1": float(forced.pose_right[alive].mean()),
+        "reward_mcc": matthews(forced.reward[alive] > 0.5, forced.true_reward[alive] > 0.5),
+        "end_mcc": matthews(forced.end[alive], forced.true_end[alive]),
+        "ends_seen": int(forced.true_end[alive].sum()),
+        "sound_f1": onset_f1(forced),
+        "caption_f1": caption_f1(forced),
+        "action_shuffle_ratio": float(forced.loss_shuffled[alive].mean() / forced.loss[alive].mean()),
+    }
+
+
+def _free(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int, rows: int, steps: int) -> dict[str, Any]:
+    seeds = np.arange(7_000, 7_000 + rows)
+    free = run_free(streamer, told, seeds, steps, passes)
+    quiet = run_free(streamer, told, seeds + rows, steps, passes, hands=0.0)
+    agreement = self_consistency(quiet)
+    marks = [steps // 10, steps // 2, steps]
+    return {
+        "valid_100": _with_interval(valid_rate(free, 100)),
+        f"valid_{steps}": _with_interval(valid_rate(free, steps)),
+        "idm_agree": motion_agreement(free),
+        "diversity_50": diversity(free, 50),
+        "band_energy_ratio": band_energy_ratio(free, episodes, steps),
+        f"self_consistency_{steps}": _with_interval(np.nanmean(agreement[:, -steps // 10 :], axis=1)),
+        "self_consistency_by_tenth": [
+            round(float(np.nanmean(agreement[:, k * steps // 10 : (k + 1) * steps // 10])), 4) for k in range(10)
+        ],
+        "places_known": {mark: float(np.median(places_known(quiet, mark))) for mark in marks},
+        "tile_shares": {"dreamt": tile_shares(free.tiles[:, steps // 2 :]), "real": tile_shares(episodes.tiles)},
+    }
+
+
+def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, rounds: int) -> dict[str, Any]:
+    seeds = np.arange(9_000, 9_000 + rows)
+    figures: dict[str, Any] = {}
+    for held_out, name in ((False, "direction_ok"), (True, "direction_heldout_ok")):
+        found = run_directed(streamer, told, seeds, rounds, passes, held_out)
+        can = found.possible
+        figures[name] = _with_interval(found.effect[can].astype(float))
+        figures[name.replace("_ok", "_by_event")] = {
+            str(event): round(float(found.effect[can & (found.event == event)].mean()), 3)
+            for event in np.unique(found.event[can])
+        }
+        if not held_out:
+            figures["untouched"] = _with_interval(found.untouched)
+            figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
+            figures["accepted_when_it_should"] = float(found.applied[can].mean())
+    return figures
+
+
+def _with_interval(values: np.ndarray) -> dict[str, float]:
+    """Mean over episodes with its 95 % bootstrap interval."""
+    found = bootstrap(values)
+    return {"mean": round(found.estimate, 5), "low": round(found.low, 5), "high": round(found.high, 5), "n": len(values)}
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures for people, one a line."""
+    lines = []
+    for name, value in figures.items():
+        if isinstance(value, dict) and "mean" in value:
+            value = f"{value['mean']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]  n={value['n']}"
+        lines.append(f"{name:28} {value if not isinstance(value, float) else round(value, 4)}")
+    return "\n".join(lines)
+
+

@@ -1,0 +1,244 @@
+"""A world that a neural network generates, from the first frame to the last, behind the world protocol.
+
+Wraps a checkpoint: its weights are shared and silent, and everything that changes is the `TensorState` it hands out. No
+simulator is imported, let alone stepped; what the checkpoint's source called its actions and tasks is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
+from wmenv.errors import UnsupportedError
+from wmenv.models.checkpoint import load_stream
+from wmenv.models.streaming import Drawn, Streamer
+from wmenv.models.words import NEW, Vocabulary, split_words
+from wmenv.worlds.door import one_row, own
+from wmenv.worlds.tensor_state import TensorState
+
+WEIGHTS = Path(__file__).parent.parent / "weights"
+TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
+DREAM_PASSES = 12  # a first frame has nothing to go by, so it is drawn slowly; it is drawn once
+
+
+def gridrooms(task: str = "reach", **settings) -> LearnedWorld:
+    """The shipped world of GridRooms."""
+    return LearnedWorld(WEIGHTS / "gridrooms.safetensors", task, **settings)
+
+
+class LearnedWorld:
+    """A checkpoint as a world. `task` is what rows are told unless their start names another template.
+
+    `passes` is K, how often the network looks at a frame before it is shown. A start is dreamt from the seed, read from a
+    picture, revived from a moment, or dreamt and then changed by a prompt: sentences, parted by semicolons, that are
+    directed one after another before the first frame is shown.
+    """
+
+    def __init__(self, weights: str | Path, task: str = "reach", passes: int = 2, bf16: bool = False) -> None:
+        self.passes, self.task = passes, task
+        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16)
+        self._words = vocabulary
+        self._config = self._streamer.config
+        self._instructions: dict[str, str] = self._facts["instructions"]
+        self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}"
+        self.spec = self._spec(task)
+
+    def _spec(self, task: str) -> WorldSpec:
+        facts = self._facts["spec"]
+        ends = task != "explore"
+        return WorldSpec(
+            name=f"{self._facts['source']}-learned",
+            height=self._config.height,
+            width=self._config.width,
+            fps=facts["fps"],
+            actions=_action_table(facts["actions"]),
+            reward="head" if ends else None,
+            terminates=ends,
+            directions=bool(self._config.words),
+            words=self._facts["source"] in TELLERS,
+            audio=AudioSpec(**facts["audio"]) if self._config.samples else None,
+            pose="predicted" if len(self._config.motions) > 1 else None,
+            snapshots="copy",
+            starts=frozenset({"seed", "template", "picture", "moment", "prompt"}),
+            templates=tuple(self._instructions),
+            suggestions=tuple(facts["suggestions"]),
+            provenance={"weights_sha256": self._facts["sha256"], "dtype": str(self._dtype), "passes": str(self.passes)},
+        )
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self._streamer.model.slots.dtype
+
+    # --- the protocol ---
+
+    @torch.inference_mode()
+    def open(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[State, Outcome]:
+        for start in starts:
+            start.check(self.spec)
+        parts = [self._begin(start, seed) for start, seed in zip(starts, seeds, strict=True) if start.moment is not None]
+        fresh = [row for row, start in enumerate(starts) if start.moment is None]
+        if fresh:
+            parts.append(self._dream([starts[row] for row in fresh], [seeds[row] for row in fresh]))
+        order = [row for row, start in enumerate(starts) if start.moment is not None] + fresh
+        state = TensorState.concat([part[0] for part in parts]).select(np.argsort(order))
+        drawn = {name: torch.cat([part[1][name] for part in parts])[np.argsort(order)] for name in parts[0][1]}
+        return state, self._outcome(drawn, None)
+
+    @torch.inference_mode()
+    def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
+        state = own(state, TensorState, self._tag)
+        state.check_live()
+        actions = self.spec.actions.check(actions, len(state))
+        words = self._heard(directions)
+        memory = state.consume().tensors
+        action = torch.from_numpy(actions).to(memory["seed"].device)
+        drawn = self._streamer.step(memory, action, words, self.passes)
+        return TensorState(self._tag, memory), self._outcome(_shown(drawn), directions)
+
+    def revive(self, data: bytes) -> TensorState:
+        """The state that `to_bytes` wrote, by this world or by another process that has the same weights."""
+        return TensorState.from_bytes(data, self._tag)
+
+    # --- words out ---
+
+    def describe(self, state: State) -> list[str]:
+        """What is in view of each row, in the source's own words."""
+        self.spec.need("words")
+        module, _, name = TELLERS[self._facts["source"]].partition(":")
+        caption_of = getattr(importlib.import_module(module), name)
+        return [caption_of(tiles) for tiles in self._live(state)["tiles"].long().numpy()]
+
+    def instructions(self, state: State) -> list[str]:
+        """What each row was told to do."""
+        sentences = list(self._instructions.values())
+        return [sentences[task] for task in self._live(state)["task"].tolist()]
+
+    def _live(self, state: State) -> dict[str, Tensor]:
+        state = own(state, TensorState, self._tag)
+        state.check_live()
+        return state.tensors
+
+    # --- beginnings ---
+
+    def _begin(self, start: Start, seed: int) -> tuple[TensorState, dict[str, Tensor]]:
+        """A recorded moment goes on with the randomness of its new seed."""
+        state = one_row(self.revive(start.moment))
+        state.tensors["seed"] = torch.full_like(state.tensors["seed"], _signed(seed))
+        return state, _still(state.tensors, self._config.samples)
+
+    def _dream(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[TensorState, dict[str, Tensor]]:
+        tasks = [start.template or self.task for start in starts]
+        told = np.stack([self._words.encode(self._instructions[task], self._config.slot) for task in tasks])
+        memory = self._streamer.empty(torch.tensor([_signed(seed) for seed in seeds]), torch.from_numpy(told))
+        names = list(self._instructions)
+        memory["task"] = torch.tensor([names.index(task) for task in tasks], dtype=torch.int8)
+        pictures = [row for row, start in enumerate(starts) if start.picture is not None]
+        self._streamer.begin(memory, DREAM_PASSES)
+        if pictures:
+            self._show_pictures(memory, starts, pictures)
+        self._prompt(memory, starts)
+        return TensorState(self._tag, memory), _still(memory, self._config.samples)
+
+    def _show_pictures(self, memory: dict[str, Tensor], starts: Sequence[Start], rows: list[int]) -> None:
+        """Let some rows begin with a picture instead of a dream."""
+        part = TensorState(self._tag, memory)
+        told = torch.stack([memory["told"][row] for row in rows]), torch.stack([memory["told_mask"][row] for row in rows])
+        fresh = self._streamer.empty(memory["seed"][rows], torch.zeros(len(rows), self._config.slot, dtype=torch.int64))
+        fresh |= {"told": told[0], "told_mask": told[1], "task": memory["task"][rows]}
+        frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in rows]))
+        self._streamer.begin(fresh, 1, given=self._streamer.model.pictures.number(frames))
+        memory.update(part.put(rows, TensorState(self._tag, fresh)).tensors)
+
+    def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:
+        """Direct each sentence of each prompt while the viewer stands still, before anything is shown."""
+        sentences = [[s.strip() for s in (start.prompt or "").split(";") if s.strip()] for start in starts]
+        still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64)
+        for turn in range(max(map(len, sentences), default=0)):
+            rows = [row for row, said in enumerate(sentences) if turn < len(said)]
+            part = TensorState(self._tag, {name: value[rows] for name, value in memory.items()})
+            words = self._heard([Direction(sentences[row][turn]) for row in rows])
+            self._streamer.step(part.tensors, still.expand(len(rows)), words, self.passes)
+            memory.update(TensorState(self._tag, memory).put(rows, part).tensors)
+
+    # --- what is shown ---
+
+    def _heard(self, directions: Directions) -> Tensor | None:
+        """(rows, slot) words, zeros where nothing was typed; None where nothing was typed at all."""
+        if not any(directions):
+            return None
+        self.spec.need("directions")
+        texts = [direction.text if direction else None for direction in directions]
+        return torch.from_numpy(np.stack([self._words.encode(text, self._config.slot) for text in texts]))
+
+    def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
+        rows = len(shown["tiles"])
+        told = directions is not None and any(directions)
+        pose = shown["pose"].float().numpy() * np.array([1, 1, math.pi / 2], np.float32)
+        return Outcome(
+            frames=self._streamer.model.pictures.draw(shown["tiles"].long()).numpy(),
+            reward=shown["reward"].float().numpy() if self.spec.reward else None,
+            terminated=shown["end"].numpy() if self.spec.terminates else None,
+            audio=_pcm(shown["sound"]) if self.spec.audio else None,
+            pose=pose if self.spec.pose else None,
+            receipts=[self._receipt(d, bool(shown["applied"][r])) for r, d in enumerate(directions)] if told else None,
+            events=[()] * rows,
+        )
+
+    def _receipt(self, direction: Direction | None, applied: bool) -> Receipt | None:
+        if direction is None or applied:
+            return Receipt(True) if direction else None
+        strange = [word for word in split_words(direction.text) if self._words.encode(word, 1)[0] == NEW]
+        why = f"it does not know the words {', '.join(strange)}" if strange else "it sees no way to do that here and now"
+        return Receipt(False, f"the world refuses: {why}.")
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(weights: str, bf16: bool) -> tuple[Streamer, dict, Vocabulary]:
+    """Weights are read once per process."""
+    model, facts = load_stream(Path(weights))
+    if "spec" not in facts:
+        raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
+    if bf16:
+        model = model.to(torch.bfloat16)
+    return Streamer(model), facts, Vocabulary(model.config.words)
+
+
+def _action_table(facts: dict) -> ActionTable:
+    """The table that was written as JSON, where keys are strings and tuples are lists."""
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    plain["inverse"] = {int(action): int(back) for action, back in facts["inverse"].items()}
+    return ActionTable(**plain)
+
+
+def _signed(seed: int) -> int:
+    """Any seed as an int64."""
+    return (int(seed) + 2**63) % 2**64 - 2**63
+
+
+def _shown(drawn: Drawn) -> dict[str, Tensor]:
+    """What a step shows of each row, as plain tensors."""
+    said = drawn.said
+    bins = torch.linspace(-1, 1, said.reward.shape[-1])
+    shown = {"tiles": drawn.tiles, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
+    shown |= {"end": said.end > 0, "applied": said.receipt > 0}
+    return shown | ({"sound": said.sound.float()} if said.sound is not None else {})
+
+
+def _still(memory: dict[str, Tensor], samples: int) -> dict[str, Tensor]:
+    """What rows show that have just begun: no reward, no end, silence."""
+    rows = len(memory["seed"])
+    nothing = torch.zeros(rows)
+    shown = {"tiles": memory["tiles"].long(), "pose": memory["pose"], "reward": nothing, "end": nothing > 0}
+    return shown | {"applied": nothing > 0, "sound": torch.zeros(rows, samples)}
+
+
+def _pcm(sound: Tensor) -> np.ndarray:
+    return (sound.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
