@@ -1,5 +1,7 @@
 """DIAMOND as an environment: Stable-Baselines3 trains inside it, and rows end and begin again by themselves."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from stable_baselines3 import PPO
@@ -35,6 +37,15 @@ def test_rows_that_end_begin_again(world):
         assert frames.shape == (4, SIDE, SIDE, 3)
         assert set(rewards) <= {-1.0, 0.0, 1.0}
     assert ends >= 8
+
+
+def test_the_page_shows_what_runs(small_checkpoint, monkeypatch):
+    page = Path(__file__).parents[3] / "docs" / "others.md"
+    program = page.read_text().partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(small_checkpoint.parent)
+    shown = {}
+    exec(program.replace("Breakout.pt", small_checkpoint.name), shown)
+    assert shown["env"].num_envs == 8
 
 
 @pytest.mark.slow
