@@ -21,22 +21,32 @@ if TYPE_CHECKING:
     from wmenv.env.vector import WorldVectorEnv
 
 
-def _gridrooms(task: str, max_episode_steps: int, **settings: Any) -> dict[str, Any]:
+GRIDROOMS = {  # variant -> task, steps and what else is not the default
+    "": ("reach", 128, {}),
+    "-Reach": ("reach", 128, {}),
+    "-Fetch": ("fetch", 128, {}),
+    "-Unlock": ("unlock", 192, {}),
+    "-PutNext": ("put_next", 192, {}),
+    "-Explore": ("explore", 1000, {"reward": "none"}),
+}
+
+
+def _gridrooms(name: str, world: str) -> dict[str, dict[str, Any]]:
+    """All variants of GridRooms on one world."""
     return {
-        "world": "gridrooms-source",
-        "world_settings": {"task": task},
-        "max_episode_steps": max_episode_steps,
-        **settings,
+        f"wmenv/{name}{variant}-v0": {
+            "world": world,
+            "world_settings": {"task": task},
+            "max_episode_steps": steps,
+            **settings,
+        }
+        for variant, (task, steps, settings) in GRIDROOMS.items()
     }
 
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {  # id -> the arguments of make_env and make_vector_env
-    "wmenv/GridRoomsSource-v0": _gridrooms("reach", 128),
-    "wmenv/GridRoomsSource-Reach-v0": _gridrooms("reach", 128),
-    "wmenv/GridRoomsSource-Fetch-v0": _gridrooms("fetch", 128),
-    "wmenv/GridRoomsSource-Unlock-v0": _gridrooms("unlock", 192),
-    "wmenv/GridRoomsSource-PutNext-v0": _gridrooms("put_next", 192),
-    "wmenv/GridRoomsSource-Explore-v0": _gridrooms("explore", 1000, reward="none"),
+    **_gridrooms("GridRooms", "gridrooms"),
+    **_gridrooms("GridRoomsSource", "gridrooms-source"),
     "wmenv/Pan-v0": {"world": "pan", "world_settings": {"beacon": True}, "max_episode_steps": 64},
 }
 

@@ -1,5 +1,5 @@
-"""One block of the trunk: attention from a frame's tokens to its own frame, the ring of past frames and typed words, then a
-gated MLP, both modulated by what the frame is conditioned on.
+"""One block of the trunk: attention from a frame's tokens to its own frame, the ring of past frames and typed words,
+then a gated MLP, both modulated by what the frame is conditioned on.
 
 Knows nothing of tiles, sound or reward, and keeps no state: keys and values go in and come out.
 """
@@ -68,7 +68,8 @@ class Attention(nn.Module):
 
 
 def weigh(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax attention written out: on a CPU the fused kernel's backward pass takes four times as long as this, compiled."""
+    """Softmax attention written out: on a CPU the fused kernel's backward pass takes four times as long as this,
+    compiled."""
     scores = q @ k.mT * q.shape[-1] ** -0.5
     if mask is not None:
         scores = scores.masked_fill(~mask, -1e4)
@@ -89,7 +90,8 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and MLP with shift, scale and gate per frame; the gates start at zero, so a new block is the identity."""
+    """Attention and MLP with shift, scale and gate per frame; the gates start at zero, so a new block is the
+    identity."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()

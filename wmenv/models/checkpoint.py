@@ -1,6 +1,7 @@
 """Weights on disk: one safetensors file whose header holds the config, the format version and a hash of the tensors.
 
-Loading is strict and says what differs; a damaged or foreign file is refused by name. Nothing in a file is ever executed.
+Loading is strict and says what differs; a damaged or foreign file is refused by name. Nothing in a file is ever
+executed.
 """
 
 from __future__ import annotations

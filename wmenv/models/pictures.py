@@ -1,7 +1,9 @@
 """The two alphabets a stream can draw with: tiles chosen from a palette, or pixels regressed patch by patch.
 
-Both answer the same questions: how a picture becomes tokens, how a noised one and remembered patches enter the trunk, and what
-the trunk's output says about the clean picture. Worlds made of tiles are exact with the first; the second needs no palette.
+Both answer the same questions: how a picture becomes tokens, how a noised one and remembered patches enter the trunk,
+and what
+the trunk's output says about the clean picture. Worlds made of tiles are exact with the first; the second needs no
+palette.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Tiles(nn.Module):
-    """Pictures as tile numbers. Noise is absence: number `palette` stands for "not yet drawn", `palette + 1` for "never seen".
+    """Pictures as tile numbers. Noise is absence: number `palette` stands for "not yet drawn", `palette + 1` for
+    "never seen".
 
     Predictions are logits over the palette: the clean tile is a distribution, and its samples are always real tiles.
     """
@@ -33,7 +36,9 @@ class Tiles(nn.Module):
         self.head = nn.Linear(config.channels, self.size)
         shape = (self.size, config.patch, config.patch, 3)
         self.register_buffer("images", torch.zeros(shape, dtype=torch.uint8))
-        self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))  # the tile tells what lies at its place
+        self.register_buffer(
+            "anchored", torch.ones(self.size, dtype=torch.bool)
+        )  # the tile tells what lies at its place
 
     @property
     def undrawn(self) -> int:

@@ -34,7 +34,8 @@ def _cells(places: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def recall(memory: dict[str, Tensor], places: Tensor, step: Tensor, never: int) -> tuple[Tensor, Tensor]:
-    """The tile last seen at each of (rows, n, 2) places, `never` where none was, and the bucket of its age at `step`."""
+    """The tile last seen at each of (rows, n, 2) places, `never` where none was, and the bucket of its age at
+    `step`."""
     cell, lap = _cells(places)
     same = (memory["place_lap"].gather(1, cell[..., None].expand(-1, -1, 2)) == lap).all(-1)
     tile = torch.where(same, memory["place_tile"].gather(1, cell).long(), never)

@@ -46,7 +46,8 @@ def moved(pose: Tensor, motion: Tensor) -> Tensor:
 
 
 class ViewerRotary:
-    """Rotary phases for (dx, dy, age) relative to the frame that looks; `head` channels, three eighths each for x and y.
+    """Rotary phases for (dx, dy, age) relative to the frame that looks; `head` channels, three eighths each for x and
+    y.
 
     Periods run from two and a half steps, so that neighbours differ, to forty, more than any view is wide.
     """

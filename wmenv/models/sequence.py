@@ -19,8 +19,8 @@ from wmenv.models.stream import Frame, Readout, Stream
 class Passage:
     """Stretches of episodes: `frame` holds (batch * time, ...) rows, time fastest.
 
-    `words` is (batch, 1 + n, slot): the instruction, then the directions typed during the stretch; `directed` (batch, time)
-    says which of those led to each frame, 0 for none.
+    `words` is (batch, 1 + n, slot): the instruction, then the directions typed during the stretch; `directed` (batch,
+    time) says which of those led to each frame, 0 for none.
     """
 
     frame: Frame
@@ -31,7 +31,7 @@ class Passage:
 
 def run_passage(model: Stream, passage: Passage) -> Readout:
     """The readout of every frame, (batch * time) rows."""
-    batch, time = passage.directed.shape
+    time = passage.directed.shape[1]
     text_keys, text_values = model.read_text(rearrange(passage.words, "b n s -> (b n) s"))
     text_mask, row = _text_of_frames(passage)
     ring = _Ring(model, passage.pose, time)
@@ -40,16 +40,17 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
     for depth, block in enumerate(model.blocks):
 
         def heard(k: Tensor, v: Tensor, depth: int = depth) -> list[Heard]:
-            words = (_gather_text(kv[:, depth], row) for kv in (text_keys, text_values))
-            return [*ring.heard(k, v), model.hear_text(*words, text_mask)]
+            keys, values = (_gather_text(kv[:, depth], row) for kv in (text_keys, text_values))
+            return [*ring.heard(k, v), model.hear_text(keys, values, text_mask)]
 
         x, _, _ = model.layer(block, x, shared, own, heard)
     return model.read(x)
 
 
 def _text_of_frames(passage: Passage) -> tuple[Tensor, Tensor]:
-    """Which words each frame hears (batch * time, 2 * slot), and the rows (batch * time, 2) of the texts they are in."""
-    batch, count, slot = passage.words.shape
+    """Which words each frame hears (batch * time, 2 * slot), and the rows (batch * time, 2) of the texts they are
+    in."""
+    batch, count = passage.words.shape[:2]
     directed = passage.directed.flatten()
     first = repeat(torch.arange(batch, device=directed.device) * count, "b -> (b t)", t=passage.directed.shape[1])
     row = torch.stack([first, first + directed], 1)

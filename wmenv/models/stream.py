@@ -39,7 +39,9 @@ class StreamConfig(BaseModel):
     pictures: str = "tiles"  # "tiles": choose from a palette; "pixels": regress
     palette: int = 0  # entries of the palette
     actions: int = 7
-    motions: tuple[tuple[float, float, float], ...] = ((0, 0, 0),)  # (dx, dy, quarter turns) the viewer may make in a step
+    motions: tuple[tuple[float, float, float], ...] = (
+        (0, 0, 0),
+    )  # (dx, dy, quarter turns) the viewer may make in a step
     anchor: tuple[float, float] = (6.0, 3.0)  # row and column of the viewer in the patch grid
     samples: int = 0  # of sound per step
     words: tuple[str, ...] = ()
@@ -86,7 +88,8 @@ class Frame:
 
 @dataclass
 class Readout:
-    """What the stream says of a frame. `motion` is (rows, actions, motions): where each next action would take the viewer."""
+    """What the stream says of a frame. `motion` is (rows, actions, motions): where each next action would take the
+    viewer."""
 
     pictures: Tensor
     reward: Tensor
@@ -97,7 +100,8 @@ class Readout:
 
 
 class Stream(nn.Module):
-    """The weights. `frames` embeds, `trunk` is applied block by block by the callers in streaming.py and train/, `read` heads."""
+    """The weights. `frames` embeds, `trunk` is applied block by block by the callers in streaming.py and train/,
+    `read` heads."""
 
     def __init__(self, config: StreamConfig) -> None:
         super().__init__()
@@ -178,9 +182,15 @@ class Stream(nn.Module):
     # --- tokens through ---
 
     def layer(
-        self, block: Block, x: Tensor, shared: Tensor, own: Phases | None, heard: Callable[[Tensor, Tensor], list[Heard]]
+        self,
+        block: Block,
+        x: Tensor,
+        shared: Tensor,
+        own: Phases | None,
+        heard: Callable[[Tensor, Tensor], list[Heard]],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys. Returns x, keys, values."""
+        """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys. Returns x, keys,
+        values."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = block.modulate(shared)
         q, k, v = block.attention.project(block.enter(x, shift_a, scale_a))
         x = x + gate_a * block.attention.attend(q, k, v, own, heard(k, v))

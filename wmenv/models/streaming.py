@@ -8,9 +8,9 @@ says what the frame means. Everything that changes is in the tensors it is given
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from wmenv.models.block import Heard
@@ -67,13 +67,15 @@ class Streamer:
     # --- steps ---
 
     def step(self, memory: Memory, action: Tensor, words: Tensor | None = None, passes: int = 2) -> Drawn:
-        """One step of every row; updates `memory` in place. `words` (rows, slot) are typed directions, zeros for none."""
+        """One step of every row; updates `memory` in place. `words` (rows, slot) are typed directions, zeros for
+        none."""
         motion = memory["moves"].gather(1, action[:, None]).squeeze(1).long()
         memory["pose"] = moved(memory["pose"], self.motions[motion])
         return self._draw(memory, action, words, passes, given=None)
 
     def witness(self, memory: Memory, action: Tensor, words: Tensor | None, tiles: Tensor, pose: Tensor) -> Drawn:
-        """Take in a true frame, seen from a true pose, instead of drawing one; the readout says what the model makes of it."""
+        """Take in a true frame, seen from a true pose, instead of drawing one; the readout says what the model makes
+        of it."""
         memory["pose"] = pose.clone()
         return self._draw(memory, action, words, 1, given=tiles)
 
@@ -107,7 +109,8 @@ class Streamer:
     def _settle(self, tiles: Tensor, logits: Tensor, memory: Memory, number: int, passes: int) -> Tensor:
         """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
 
-        The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The last
+        The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The
+        last
         pass draws everything that is left, and draws again what, beside all the others, turned out to make no sense.
         """
         chances = logits.float().softmax(-1)
@@ -134,9 +137,9 @@ class Streamer:
         layers = []
         for depth in range(config.depth):
             past = [memory["ring"][:, depth, a].unbind(2) for a in ages]
-            told = memory["told"][:, :, depth].unbind(1)
+            keys, values = memory["told"][:, :, depth].unbind(1)
             heard = [Heard(k, v, *phases[a], masks[a]) for a, (k, v) in enumerate(past)]
-            heard.append(model.hear_text(*told, memory["told_mask"]))
+            heard.append(model.hear_text(keys, values, memory["told_mask"]))
             if typed is not None:
                 heard.append(model.hear_text(typed[0][:, depth], typed[1][:, depth], typed[2]))
             layers.append(heard)
@@ -147,7 +150,7 @@ class Streamer:
         x, shared = self.model.embed(frame)
         ring = []
         for block, past in zip(self.model.blocks, heard, strict=True):
-            x, k, v = self.model.layer(block, x, shared, self.own, lambda k, v, past=past: past)
+            x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_they_were, past))
             ring.append(torch.stack([k, v], 2))
         return self.model.read(x), torch.stack(ring, 1)
 
@@ -161,6 +164,11 @@ class Streamer:
             memory["ring_pose"] = torch.cat([memory["pose"][:, None], memory["ring_pose"][:, :-1]], 1)
             full = torch.ones_like(memory["ring_full"][:, :1])
             memory["ring_full"] = torch.cat([full, memory["ring_full"][:, :-1]], 1)
+
+
+def _as_they_were(past: list[Heard], keys: Tensor, values: Tensor) -> list[Heard]:
+    """What a frame hears does not depend on what it says itself."""
+    return past
 
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -21,7 +22,7 @@ RECORDERS = {"gridrooms": "wmenv.sources.gridrooms.record"}
 SHARD = 250  # episodes
 
 
-def recorder(source: str):
+def recorder(source: str) -> ModuleType:
     """The module that records a source: `record_episode(number)` and `data_facts()`."""
     if source not in RECORDERS:
         raise UnknownWorldError(f"no source {source!r} to collect from. {did_you_mean(source, RECORDERS)}")

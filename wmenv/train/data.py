@@ -55,7 +55,9 @@ class Episodes:
         self.never = len(self.facts["images"]) + 1
         parts = [self._read(arrays, texts) for arrays, texts in read_shards(folder)]
         if not parts:
-            raise FileNotFoundError(f"{folder} holds no shards; make some with `wmenv collect gridrooms --out {folder}`.")
+            raise FileNotFoundError(
+                f"{folder} holds no shards; make some with `wmenv collect gridrooms --out {folder}`."
+            )
         shift = np.cumsum([0] + [len(part["text_words"]) for part in parts[:-1]])
         for part, by in zip(parts, shift, strict=True):
             part["instruction"] = part["instruction"] + by
@@ -101,7 +103,8 @@ class Episodes:
         return columns
 
     def _texts(self, texts: list[dict], first: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
-        """Row of the typed text per frame (-1: none), whether it was applied, the encoded texts, and each instruction's row."""
+        """Row of the typed text per frame (-1: none), whether it was applied, the encoded texts, and each
+        instruction's row."""
         rows: dict[str, int] = {}
         typed, applied = np.full(frames, -1, np.int64), np.full(frames, -1, np.int8)
         instruction = np.array([rows.setdefault(text["instruction"], len(rows)) for text in texts])
@@ -112,7 +115,8 @@ class Episodes:
         return typed, applied, np.stack([self.vocabulary.encode(text, self.slot) for text in rows]), instruction
 
     def _remember(self, tiles: np.ndarray, pose: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For every patch of every frame: the tile last seen at its place before (`never`), and the bucket of how long ago."""
+        """For every patch of every frame: the tile last seen at its place before (`never`), and the bucket of how
+        long ago."""
         places = _places(pose, self.facts["anchor"], int(np.sqrt(tiles.shape[1]))) + 64
         anchored = self.facts["anchored"][tiles]
         place, since = np.empty_like(tiles), np.empty(tiles.shape, np.int32)
@@ -127,13 +131,13 @@ class Episodes:
         return place, age_bucket(torch.from_numpy(since)).numpy().astype(np.uint8)
 
     def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0) -> Batch:
-        """Batch number `step` of the run with that seed; a share `directed` of its passages is sure to hold a direction."""
+        """Batch number `step` of that seed's run; a share `directed` of its passages is sure to hold a direction."""
         rng = np.random.default_rng([seed, step])
         start = np.concatenate([self._draw(rng, time, rng.random() < directed) for _ in range(size)])
         index = start[:, None] + np.arange(time)
         following = np.minimum(index + 1, len(self) - 1)
         last = following != np.where(following < self.stop[self.episode[index]], following, -1)
-        words, directed = self._heard(index)
+        words, heard = self._heard(index)
         arrays = {
             "tiles": self.tiles[index].astype(np.int64),
             "place": self.place[index].astype(np.int64),
@@ -145,15 +149,16 @@ class Episodes:
             "motion": np.where(last, -1, self._motion(index, following)),
             "reward": self.reward[index],
             "end": self.end[index].astype(np.float32),
-            "sound": self._sound(index),
+            "sound": self.sound_at(index),
             "applied": self.applied[index].astype(np.float32),
             "words": words,
-            "directed": directed,
+            "directed": heard,
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
 
     def _draw(self, rng: np.random.Generator, time: int, directed: bool) -> np.ndarray:
-        """One stretch inside an episode: round a direction; or anywhere, or, one time in ten each, its beginning or its end."""
+        """One stretch inside an episode: round a direction; or anywhere, or, one time in ten each, its beginning or
+        its end."""
         while True:
             frame = rng.choice(self._typed_frames) if directed else rng.integers(len(self))
             episode = self.episode[frame]
@@ -193,9 +198,11 @@ class Episodes:
             table[int(step), int(turn)] = kind
         return table[walked.astype(int), turned]
 
-    def _sound(self, index: np.ndarray) -> np.ndarray:
+    def sound_at(self, index: np.ndarray) -> np.ndarray:
         """(batch, time, samples) PCM in [-1, 1], summed from what still rings."""
-        bank = np.concatenate([self.facts["sound_bank"] / np.float32(32768), np.zeros_like(self.facts["sound_bank"][:1])])
+        bank = np.concatenate(
+            [self.facts["sound_bank"] / np.float32(32768), np.zeros_like(self.facts["sound_bank"][:1])]
+        )
         pcm = np.zeros((*index.shape, bank.shape[-1]), np.float32)
         begin = self.begin[self.episode[index]]
         for age in range(bank.shape[1]):

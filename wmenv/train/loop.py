@@ -1,4 +1,5 @@
-"""The training loop: takes a config, leaves checkpoints, and can be stopped at any minute and resumed to the same numbers.
+"""The training loop: takes a config, leaves checkpoints, and can be stopped at any minute and resumed to the same
+numbers.
 
 A batch and its noise are functions of (seed, step), so the only state is weights, averaged weights and the optimisers'.
 """
@@ -126,7 +127,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict]
     if resume:
         run.restore(_last(out))
     diary = Diary(out / "log.jsonl", config, run.step)
-    stride = torch.compile(_stride) if config.compile else _stride
+    stride = torch.compile(losses) if config.compile else losses
     saved = time.monotonic()
     while run.step < config.steps:
         figures = advance(run, config, episodes, stride)
@@ -138,10 +139,6 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict]
             save(run, out, episodes.facts)
             saved = time.monotonic()
     return run
-
-
-def _stride(model: Stream, passage, weight: Tensor, batch, objective: ObjectiveConfig) -> dict[str, Tensor]:
-    return losses(model, passage, weight, batch, objective)
 
 
 def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable) -> dict[str, Tensor]:

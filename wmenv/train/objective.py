@@ -31,7 +31,9 @@ class ObjectiveConfig(Config):
     sound: float = 50.0
 
 
-def passage_of(batch: Batch, model: Stream, config: ObjectiveConfig, generator: torch.Generator) -> tuple[Passage, Tensor]:
+def passage_of(
+    batch: Batch, model: Stream, config: ObjectiveConfig, generator: torch.Generator
+) -> tuple[Passage, Tensor]:
     """A batch with its frames noised, and the weight of every patch in the loss."""
     shape = batch.directed.shape
     level = torch.rand(shape, generator=generator)

@@ -17,6 +17,7 @@ from wmenv.errors import UnknownWorldError, did_you_mean
 GROUP = "wmenv.worlds"
 BUILT_IN = {
     "diamond": "wmenv.worlds.diamond:load",
+    "gridrooms": "wmenv.worlds.learned:gridrooms",
     "gridrooms-source": "wmenv.worlds.source:gridrooms",
     "oasis": "wmenv.worlds.oasis:load",
     "pan": "wmenv.worlds.pan:PanWorld",

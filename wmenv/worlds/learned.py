@@ -1,7 +1,8 @@
 """A world that a neural network generates, from the first frame to the last, behind the world protocol.
 
 Wraps a checkpoint: its weights are shared and silent, and everything that changes is the `TensorState` it hands out. No
-simulator is imported, let alone stepped; what the checkpoint's source called its actions and tasks is in the checkpoint.
+simulator is imported, let alone stepped; what the checkpoint's source called its actions and tasks is in the
+checkpoint.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +31,7 @@ TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by nam
 DREAM_PASSES = 12  # a first frame has nothing to go by, so it is drawn slowly; it is drawn once
 
 
-def gridrooms(task: str = "reach", **settings) -> LearnedWorld:
+def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
     """The shipped world of GridRooms."""
     return LearnedWorld(WEIGHTS / "gridrooms.safetensors", task, **settings)
 
@@ -37,7 +39,8 @@ def gridrooms(task: str = "reach", **settings) -> LearnedWorld:
 class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template.
 
-    `passes` is K, how often the network looks at a frame before it is shown. A start is dreamt from the seed, read from a
+    `passes` is K, how often the network looks at a frame before it is shown. A start is dreamt from the seed, read
+    from a
     picture, revived from a moment, or dreamt and then changed by a prompt: sentences, parted by semicolons, that are
     directed one after another before the first frame is shown.
     """
@@ -46,7 +49,7 @@ class LearnedWorld:
         self.passes, self.task = passes, task
         self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16)
         self._words = vocabulary
-        self._config = self._streamer.config
+        self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
         self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}"
         self.spec = self._spec(task)
@@ -56,16 +59,16 @@ class LearnedWorld:
         ends = task != "explore"
         return WorldSpec(
             name=f"{self._facts['source']}-learned",
-            height=self._config.height,
-            width=self._config.width,
+            height=self.config.height,
+            width=self.config.width,
             fps=facts["fps"],
             actions=_action_table(facts["actions"]),
             reward="head" if ends else None,
             terminates=ends,
-            directions=bool(self._config.words),
+            directions=bool(self.config.words),
             words=self._facts["source"] in TELLERS,
-            audio=AudioSpec(**facts["audio"]) if self._config.samples else None,
-            pose="predicted" if len(self._config.motions) > 1 else None,
+            audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
+            pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
             starts=frozenset({"seed", "template", "picture", "moment", "prompt"}),
             templates=tuple(self._instructions),
@@ -83,7 +86,9 @@ class LearnedWorld:
     def open(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[State, Outcome]:
         for start in starts:
             start.check(self.spec)
-        parts = [self._begin(start, seed) for start, seed in zip(starts, seeds, strict=True) if start.moment is not None]
+        parts = [
+            self._begin(start, seed) for start, seed in zip(starts, seeds, strict=True) if start.moment is not None
+        ]
         fresh = [row for row, start in enumerate(starts) if start.moment is None]
         if fresh:
             parts.append(self._dream([starts[row] for row in fresh], [seeds[row] for row in fresh]))
@@ -132,11 +137,11 @@ class LearnedWorld:
         """A recorded moment goes on with the randomness of its new seed."""
         state = one_row(self.revive(start.moment))
         state.tensors["seed"] = torch.full_like(state.tensors["seed"], _signed(seed))
-        return state, _still(state.tensors, self._config.samples)
+        return state, _still(state.tensors, self.config.samples)
 
     def _dream(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[TensorState, dict[str, Tensor]]:
         tasks = [start.template or self.task for start in starts]
-        told = np.stack([self._words.encode(self._instructions[task], self._config.slot) for task in tasks])
+        told = np.stack([self._words.encode(self._instructions[task], self.config.slot) for task in tasks])
         memory = self._streamer.empty(torch.tensor([_signed(seed) for seed in seeds]), torch.from_numpy(told))
         names = list(self._instructions)
         memory["task"] = torch.tensor([names.index(task) for task in tasks], dtype=torch.int8)
@@ -145,13 +150,16 @@ class LearnedWorld:
         if pictures:
             self._show_pictures(memory, starts, pictures)
         self._prompt(memory, starts)
-        return TensorState(self._tag, memory), _still(memory, self._config.samples)
+        return TensorState(self._tag, memory), _still(memory, self.config.samples)
 
     def _show_pictures(self, memory: dict[str, Tensor], starts: Sequence[Start], rows: list[int]) -> None:
         """Let some rows begin with a picture instead of a dream."""
         part = TensorState(self._tag, memory)
-        told = torch.stack([memory["told"][row] for row in rows]), torch.stack([memory["told_mask"][row] for row in rows])
-        fresh = self._streamer.empty(memory["seed"][rows], torch.zeros(len(rows), self._config.slot, dtype=torch.int64))
+        told = (
+            torch.stack([memory["told"][row] for row in rows]),
+            torch.stack([memory["told_mask"][row] for row in rows]),
+        )
+        fresh = self._streamer.empty(memory["seed"][rows], torch.zeros(len(rows), self.config.slot, dtype=torch.int64))
         fresh |= {"told": told[0], "told_mask": told[1], "task": memory["task"][rows]}
         frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in rows]))
         self._streamer.begin(fresh, 1, given=self._streamer.model.pictures.number(frames))
@@ -176,7 +184,7 @@ class LearnedWorld:
             return None
         self.spec.need("directions")
         texts = [direction.text if direction else None for direction in directions]
-        return torch.from_numpy(np.stack([self._words.encode(text, self._config.slot) for text in texts]))
+        return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
 
     def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
         rows = len(shown["tiles"])
@@ -196,7 +204,9 @@ class LearnedWorld:
         if direction is None or applied:
             return Receipt(True) if direction else None
         strange = [word for word in split_words(direction.text) if self._words.encode(word, 1)[0] == NEW]
-        why = f"it does not know the words {', '.join(strange)}" if strange else "it sees no way to do that here and now"
+        why = (
+            f"it does not know the words {', '.join(strange)}" if strange else "it sees no way to do that here and now"
+        )
         return Receipt(False, f"the world refuses: {why}.")
 
 
@@ -226,7 +236,7 @@ def _signed(seed: int) -> int:
 def _shown(drawn: Drawn) -> dict[str, Tensor]:
     """What a step shows of each row, as plain tensors."""
     said = drawn.said
-    bins = torch.linspace(-1, 1, said.reward.shape[-1])
+    bins = torch.linspace(-1, 1, said.reward.shape[-1], dtype=torch.float64).round(decimals=6).float()
     shown = {"tiles": drawn.tiles, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
     shown |= {"end": said.end > 0, "applied": said.receipt > 0}
     return shown | ({"sound": said.sound.float()} if said.sound is not None else {})

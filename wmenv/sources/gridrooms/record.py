@@ -1,4 +1,5 @@
-"""One episode of GridRooms as training data: tile ids instead of pixels, event ids instead of sound, and what was typed.
+"""One episode of GridRooms as training data: tile ids instead of pixels, event ids instead of sound, and what was
+typed.
 
 Everything follows from the episode's number, so a data set can be made again, in parts, anywhere. An action leads to a
 frame; a direction is applied after the action and is seen in the same frame.
@@ -33,7 +34,8 @@ POLICY_SHARES = {
     "place_and_leave": 0.1,
     "weird": 0.15,
 }
-assert set(TASK_SHARES) == set(TASKS) and set(POLICY_SHARES) == set(POLICIES)
+assert set(TASK_SHARES) == set(TASKS)
+assert set(POLICY_SHARES) == set(POLICIES)
 
 
 @dataclass
@@ -53,7 +55,8 @@ class Recording:
 
 
 def data_facts() -> dict[str, Any]:
-    """What a trainer must know to read the recordings, and a learned world to be one: palette, words, sounds, motions, spec."""
+    """What a trainer must know to read the recordings, and a learned world to be one: palette, words, sounds,
+    motions, spec."""
     spec = spec_of("explore")
     return {
         "source": spec.name,
@@ -96,14 +99,14 @@ def record_episode(number: int) -> Recording:
         steps.append((action, reward, end, *_heard(env)))
         if end:
             break
-    action, reward, end, *sound = (np.array(column) for column in zip(*steps, strict=True))
+    actions, rewards, ends, *sounds = (np.array(column) for column in zip(*steps, strict=True))
     return Recording(
         tiles=np.stack(tiles),
         pose=np.stack(pose),
-        action=action.astype(np.uint8),
-        reward=reward.astype(np.float16),
-        end=end.astype(bool),
-        sound=np.stack(sound, 1).astype(np.uint8),
+        action=actions.astype(np.uint8),
+        reward=rewards.astype(np.float16),
+        end=ends.astype(bool),
+        sound=np.stack(sounds, 1).astype(np.uint8),
         instruction=env.instruction(),
         task=task,
         policy=type(policy).__name__,

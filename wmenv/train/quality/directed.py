@@ -1,4 +1,5 @@
-"""Under direction: sentences typed into a dream, and whether what they ask for is what is drawn, there and nowhere else.
+"""Under direction: sentences typed into a dream, and whether what they ask for is what is drawn, there and nowhere
+else.
 
 What should happen follows from the view before, by the source's own rules, so no simulator is needed to know it.
 """
@@ -22,7 +23,8 @@ PATIENCE = 3  # frames within which an effect counts
 
 @dataclass
 class Directed:
-    """One entry per sentence: was it possible, did the world say it applied it, is the effect there, and the rest untouched."""
+    """One entry per sentence: was it possible, did the world say it applied it, is the effect there, and the rest
+    untouched."""
 
     event: np.ndarray
     possible: np.ndarray
@@ -49,7 +51,9 @@ def run_directed(
         words = torch.from_numpy(np.stack([vocabulary.encode(text, streamer.config.slot) for text in texts]))
         stay = torch.full((rows,), ACTIONS.noop)
         drawn = streamer.step(memory, stay, words, passes)
-        after = [drawn.tiles.numpy()] + [streamer.step(memory, stay, None, passes).tiles.numpy() for _ in range(PATIENCE - 1)]
+        after = [drawn.tiles.numpy()] + [
+            streamer.step(memory, stay, None, passes).tiles.numpy() for _ in range(PATIENCE - 1)
+        ]
         _note(found, commands, view, after, (drawn.said.receipt > 0).numpy())
         view = after[-1]
     return Directed(**{name: np.array(values) for name, values in found.items()})
@@ -61,7 +65,9 @@ def _command(rng: np.random.Generator, view: np.ndarray) -> Command | None:
     return None if chance > 0.9 else sample_command(rng, view, possible=chance < 0.7)
 
 
-def _note(found: dict[str, list], commands: list, before: np.ndarray, after: list[np.ndarray], applied: np.ndarray) -> None:
+def _note(
+    found: dict[str, list], commands: list, before: np.ndarray, after: list[np.ndarray], applied: np.ndarray
+) -> None:
     for row, command in enumerate(commands):
         target = None if command is None else aim(command, before[row])
         possible = target is not None and not target.refusal
@@ -71,7 +77,9 @@ def _note(found: dict[str, list], commands: list, before: np.ndarray, after: lis
         rest = np.arange(len(wanted)) != (-1 if slot is None else slot)
         if possible and command.event in DOOR_EVENTS:  # what a door reveals or hides is not damage
             rest &= CATALOGUE.shows_place[before[row]] & CATALOGUE.shows_place[views[0]]
-        hit = [bool((view == wanted)[[slot]].all()) if slot is not None else bool((view == wanted).all()) for view in views]
+        hit = [
+            bool((view == wanted)[[slot]].all()) if slot is not None else bool((view == wanted).all()) for view in views
+        ]
         found["event"].append(command.event if command else "nonsense")
         found["possible"].append(possible)
         found["applied"].append(bool(applied[row]))

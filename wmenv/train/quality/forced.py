@@ -1,4 +1,5 @@
-"""Beside the truth: at every frame of held-out episodes the world predicts the next one, and is then shown the true one.
+"""Beside the truth: at every frame of held-out episodes the world predicts the next one, and is then shown the true
+one.
 
 What it draws, where it thinks it stands, what it pays, ends, sounds and says are all compared with what happened.
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from wmenv.models.streaming import Streamer
@@ -41,7 +43,9 @@ class Forced:
 def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps: int, passes: int) -> Forced:
     """Walk beside the `chosen` episodes for `steps` steps."""
     begin, stop = episodes.begin[chosen], episodes.stop[chosen]
-    memory = streamer.empty(torch.from_numpy(chosen), torch.from_numpy(episodes.text_words[episodes.instruction[chosen]]))
+    memory = streamer.empty(
+        torch.from_numpy(chosen), torch.from_numpy(episodes.text_words[episodes.instruction[chosen]])
+    )
     streamer.begin(memory, 1, given=_tiles(episodes, begin))
     columns: dict[str, list] = {}
     for step in range(1, steps + 1):
@@ -53,12 +57,14 @@ def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps
     return Forced(**{name: np.stack(values, 1) for name, values in columns.items()})
 
 
-def _compare(streamer: Streamer, memory: dict, episodes: Episodes, index: np.ndarray, passes: int) -> dict[str, np.ndarray]:
+def _compare(
+    streamer: Streamer, memory: dict, episodes: Episodes, index: np.ndarray, passes: int
+) -> dict[str, np.ndarray]:
     """Predict the frames at `index`, then take them in; what was predicted and what was true."""
     actions = torch.from_numpy(episodes.action[index].astype(np.int64)).clamp(max=streamer.config.actions - 1)
     typed = episodes.typed[index]
-    words = np.where((typed >= 0)[:, None], episodes.text_words[typed], 0)
-    words = torch.from_numpy(words) if (typed >= 0).any() else None
+    numbers = np.where((typed >= 0)[:, None], episodes.text_words[typed], 0)
+    words = torch.from_numpy(numbers) if (typed >= 0).any() else None
     drawn = streamer.step(_copy(memory), actions, words, passes)
     true, pose = _tiles(episodes, index), torch.from_numpy(episodes.pose[index].astype(np.float32))
     loss, shuffled = (_surprise(streamer, memory, given, words, true) for given in (actions, actions.roll(1)))
@@ -75,16 +81,18 @@ def _compare(streamer: Streamer, memory: dict, episodes: Episodes, index: np.nda
         "end": (drawn.said.end > 0).numpy(),
         "true_end": episodes.end[index],
         "sound": drawn.said.sound.numpy(),
-        "true_sound": episodes._sound(index[:, None])[:, 0],
+        "true_sound": episodes.sound_at(index[:, None])[:, 0],
         "loss": loss,
         "loss_shuffled": shuffled,
     }
 
 
-def _surprise(streamer: Streamer, memory: dict, actions, words, true) -> np.ndarray:
+def _surprise(streamer: Streamer, memory: dict, actions: Tensor, words: Tensor | None, true: Tensor) -> np.ndarray:
     """How surprised one pass over nothing is by the true frame, per row, had these actions led to it."""
     said = streamer.step(_copy(memory), actions, words, passes=1).said
-    return F.cross_entropy(said.pictures.flatten(0, 1), true.flatten(), reduction="none").view(true.shape).mean(1).numpy()
+    return (
+        F.cross_entropy(said.pictures.flatten(0, 1), true.flatten(), reduction="none").view(true.shape).mean(1).numpy()
+    )
 
 
 def _copy(memory: dict) -> dict:

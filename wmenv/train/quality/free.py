@@ -1,4 +1,5 @@
-"""Running free: worlds that are dreamt from a seed and never see the truth again, walked through for as long as you like.
+"""Running free: worlds that are dreamt from a seed and never see the truth again, walked through for as long as you
+like.
 
 The walker goes where the dream lets it, so what is measured is the world that an agent would live in.
 """
@@ -72,7 +73,8 @@ def valid_rate(free: Free, last: int) -> np.ndarray:
 
 
 def self_consistency(free: Free, handless: bool = True) -> np.ndarray:
-    """(rows, steps + 1): of the places in view that were seen before, how many look as at first sight; NaN where none was.
+    """(rows, steps + 1): of the places in view that were seen before, how many look as at first sight; NaN where none
+    was.
 
     Meant for walks without hands, in which nothing may change.
     """
@@ -81,7 +83,9 @@ def self_consistency(free: Free, handless: bool = True) -> np.ndarray:
         first: dict[tuple[int, int], int] = {}
         for step, (view, where) in enumerate(zip(tiles, places.tolist(), strict=True)):
             shows = CATALOGUE.shows_place[view]
-            again = [first[tuple(w)] == t for t, w, s in zip(view, where, shows, strict=True) if s and tuple(w) in first]
+            again = [
+                first[tuple(w)] == t for t, w, s in zip(view, where, shows, strict=True) if s and tuple(w) in first
+            ]
             agreement[row, step] = np.mean(again) if again else np.nan
             first |= {tuple(w): t for t, w, s in zip(view, where, shows, strict=True) if s and tuple(w) not in first}
     return agreement
@@ -97,7 +101,8 @@ def places_known(free: Free, step: int) -> np.ndarray:
 
 
 def motion_agreement(free: Free) -> float:
-    """Inverse dynamics without a network: the move that best explains two views, against the move the action should make."""
+    """Inverse dynamics without a network: the move that best explains two views, against the move the action should
+    make."""
     right = []
     for row, step in np.argwhere(np.isin(free.actions, (LEFT, RIGHT, FORWARD))):
         before, after = free.tiles[row, step], free.tiles[row, step + 1]
@@ -140,7 +145,9 @@ def diversity(free: Free, step: int) -> float:
     view = free.tiles[:, step]
     shown = CATALOGUE.shows_place[view]
     pairs = [(a, b) for a in range(len(view)) for b in range(a)]
-    return float(np.mean([(view[a] != view[b])[shown[a] & shown[b]].mean() for a, b in pairs if (shown[a] & shown[b]).any()]))
+    return float(
+        np.mean([(view[a] != view[b])[shown[a] & shown[b]].mean() for a, b in pairs if (shown[a] & shown[b]).any()])
+    )
 
 
 def tile_shares(tiles: np.ndarray) -> dict[str, float]:

@@ -15,7 +15,8 @@ UNSEEN = CATALOGUE.encode("unseen")
 
 
 def determined(tiles: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(frames, 49) which of the true `tiles` follow from the places `known` before: seen for certain, or hidden for certain."""
+    """(frames, 49) which of the true `tiles` follow from the places `known` before: seen for certain, or hidden for
+    certain."""
     lit = tiles % CATALOGUE.night
     sure = np.zeros(tiles.shape, bool)
     for frame in range(len(tiles)):

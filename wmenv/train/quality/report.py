@@ -1,4 +1,5 @@
-"""All figures of a learned GridRooms from one call, each with what it is and, where episodes are its unit, its interval."""
+"""All figures of a learned GridRooms from one call, each with what it is and, where episodes are its unit, its
+interval."""
 
 from __future__ import annotations
 
@@ -64,7 +65,9 @@ def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, step
     }
 
 
-def _free(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int, rows: int, steps: int) -> dict[str, Any]:
+def _free(
+    streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int, rows: int, steps: int
+) -> dict[str, Any]:
     seeds = np.arange(7_000, 7_000 + rows)
     free = run_free(streamer, told, seeds, steps, passes)
     quiet = run_free(streamer, told, seeds + rows, steps, passes, hands=0.0)
@@ -106,7 +109,12 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
 def _with_interval(values: np.ndarray) -> dict[str, float]:
     """Mean over episodes with its 95 % bootstrap interval."""
     found = bootstrap(values)
-    return {"mean": round(found.estimate, 5), "low": round(found.low, 5), "high": round(found.high, 5), "n": len(values)}
+    return {
+        "mean": round(found.estimate, 5),
+        "low": round(found.low, 5),
+        "high": round(found.high, 5),
+        "n": len(values),
+    }
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -117,5 +125,3 @@ def table(figures: dict[str, Any]) -> str:
             value = f"{value['mean']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]  n={value['n']}"
         lines.append(f"{name:28} {value if not isinstance(value, float) else round(value, 4)}")
     return "\n".join(lines)
-
-

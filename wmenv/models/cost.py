@@ -1,0 +1,39 @@
+"""What a step of a stream costs, counted from its config: multiplications and additions, and bytes of state.
+
+Only matrix products are counted; that is what a machine's peak is quoted in. Nothing is run.
+"""
+
+from __future__ import annotations
+
+from wmenv.models.place import SIDE
+from wmenv.models.stream import StreamConfig
+
+
+def pass_flops(config: StreamConfig) -> int:
+    """Floating-point operations of one pass over one frame, heads included."""
+    d, n = config.channels, config.tokens
+    projections = 2 * n * (4 * d * d + 3 * d * config.hidden)
+    heard = n * (1 + config.window) + config.slot
+    attention = 4 * n * heard * d
+    modulation = 2 * (d * d + 6 * d * d)
+    return config.depth * (projections + attention) + modulation + _head_flops(config)
+
+
+def _head_flops(config: StreamConfig) -> int:
+    d = config.channels
+    pictures = 2 * config.patches * d * config.palette
+    once = config.reward_bins + 2 + config.actions * len(config.motions) + 2 * config.samples
+    return pictures + 2 * d * once
+
+
+def step_flops(config: StreamConfig, passes: int) -> int:
+    """Floating-point operations of one step of one row."""
+    return passes * pass_flops(config)
+
+
+def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
+    """Bytes that one row keeps for ever: ring, instruction, places, and a few numbers."""
+    kv = 2 * config.depth * config.channels * number_bytes
+    ring = config.window * (kv * config.tokens + 13)
+    places = SIDE * SIDE * (2 + 4 + 2)
+    return ring + kv * config.slot + config.slot + places + 2 * config.patches + config.actions + 28
