@@ -19,7 +19,8 @@ def saved(tiny_stream, tmp_path):
 def test_what_was_saved_comes_back_in_bf16_precision(saved, tiny_stream):
     path, digest = saved
     model, facts = load_stream(path)
-    assert facts == {"source": "toy", "sha256": digest} and model.config == tiny_stream.config
+    assert facts == {"source": "toy", "sha256": digest}
+    assert model.config == tiny_stream.config
     for name, value in tiny_stream.state_dict().items():
         same = value.to(torch.bfloat16).float() if value.is_floating_point() else value
         assert torch.equal(model.state_dict()[name], same)

@@ -19,7 +19,9 @@ def begin(streamer, rows=ROWS, seed=0):
 def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch):
     streamer, passes = Streamer(tiny_stream), []
     plain = streamer._pass
-    monkeypatch.setattr(streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1])
+    monkeypatch.setattr(
+        streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1]
+    )
     memory, told = begin(streamer)
     streamer.begin(memory, 1)
     poses, typed = [memory["pose"]], torch.randint(0, 5, (2, ROWS, 16))
@@ -28,7 +30,9 @@ def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch)
         streamer.step(memory, torch.randint(0, 7, (ROWS,)), words, passes=1)
         poses.append(memory["pose"])
 
-    frame = Frame(*(torch.stack([getattr(f, n) for f, _ in passes], 1).flatten(0, 1) for n in Frame.__dataclass_fields__))
+    frame = Frame(
+        *(torch.stack([getattr(f, n) for f, _ in passes], 1).flatten(0, 1) for n in Frame.__dataclass_fields__)
+    )
     directed = torch.zeros(ROWS, TIME, dtype=torch.long)
     directed[:, 2], directed[:, 5] = 1, 2
     words = torch.stack([told, *typed], 1)
@@ -58,7 +62,8 @@ def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
     for action in (2, 0, 2, 5, 1):
         many = streamer.step(together, torch.tensor([6, action, 3]), None, 2)
         one = streamer.step(alone, torch.tensor([action]), None, 2)
-        assert (many.tiles[1] == one.tiles[0]).all() and (many.pose[1] == one.pose[0]).all()
+        assert (many.tiles[1] == one.tiles[0]).all()
+        assert (many.pose[1] == one.pose[0]).all()
         torch.testing.assert_close(many.said.end[1], one.said.end[0], atol=1e-5, rtol=1e-4)
 
 
@@ -80,7 +85,9 @@ def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
     monkeypatch.setattr(streamer, "_pass", lambda f, h: hidden.append(f.level.mean().item()) or plain(f, h))
     memory, _ = begin(streamer)
     drawn = streamer.begin(memory, 4)
-    assert hidden[0] == 1 and hidden == sorted(hidden, reverse=True) and hidden[-1] < 0.3
+    assert hidden[0] == 1
+    assert hidden == sorted(hidden, reverse=True)
+    assert hidden[-1] < 0.3
     assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
 
 
@@ -99,4 +106,5 @@ def test_senses_may_be_absent():
     memory = streamer.empty(torch.arange(2), torch.zeros(2, 16, dtype=torch.long))
     streamer.begin(memory, 2)
     drawn = streamer.step(memory, torch.tensor([1, 2]), None, 2)
-    assert drawn.said.sound is None and (drawn.pose == 0).all()
+    assert drawn.said.sound is None
+    assert (drawn.pose == 0).all()

@@ -55,7 +55,11 @@ def test_it_keeps_the_contract(world, clause):
 def walk(world, state, actions, directions=None):
     outcomes = []
     for step, action in enumerate(actions):
-        typed = [Direction(directions[step])] * len(state) if directions and step in directions else no_directions(len(state))
+        typed = (
+            [Direction(directions[step])] * len(state)
+            if directions and step in directions
+            else no_directions(len(state))
+        )
         state, outcome = world.advance(state, np.full(len(state), action), typed)
         outcomes.append(outcome)
     return state, outcomes
@@ -69,7 +73,8 @@ def test_two_seeds_dream_two_worlds(world):
 def test_it_begins_with_the_picture_it_is_given(world):
     _, dreamt = world.open([Start()], [3])
     _, outcome = world.open([Start(), Start(picture=dreamt.frames[0])], [0, 1])
-    assert (outcome.frames[1] == dreamt.frames[0]).all() and (outcome.frames[0] != dreamt.frames[0]).any()
+    assert (outcome.frames[1] == dreamt.frames[0]).all()
+    assert (outcome.frames[0] != dreamt.frames[0]).any()
 
 
 def test_a_prompt_is_directed_before_the_first_frame(world):
@@ -105,7 +110,8 @@ assert "minigrid" not in sys.modules, "a learned world never meets a simulator"
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     with np.load(tmp_path / "end.npz") as end:
-        assert (end["frames"] == outcomes[-1].frames).all() and (end["audio"] == outcomes[-1].audio).all()
+        assert (end["frames"] == outcomes[-1].frames).all()
+        assert (end["audio"] == outcomes[-1].audio).all()
 
 
 def test_unknown_words_are_named_in_the_refusal(world):
@@ -129,7 +135,8 @@ def test_explore_pays_nothing_and_never_ends(weights):
     with pytest.raises(UnsupportedError):
         world.spec.need("reward")
     _, outcome = world.open([Start()], [0])
-    assert outcome.reward is None and outcome.terminated is None
+    assert outcome.reward is None
+    assert outcome.terminated is None
 
 
 def test_foreign_things_are_refused(world):

@@ -117,6 +117,14 @@ def _with_interval(values: np.ndarray) -> dict[str, float]:
     }
 
 
+def gates(figures: dict[str, Any]) -> dict[str, bool]:
+    """The stages that a training must reach before the next is worth its time, and whether it has."""
+    return {
+        "G1 one step: determined tiles right >= 0.98": figures["tile_acc_1"]["mean"] >= 0.98,
+        "G2 a hundred steps free: lawful tiles >= 0.95": figures["valid_100"]["mean"] >= 0.95,
+    }
+
+
 def table(figures: dict[str, Any]) -> str:
     """The figures for people, one a line."""
     lines = []

@@ -1,0 +1,134 @@
+"""From the source to a world: recordings are whole, memory in the data is true, a resumed run is the run."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from wmenv.errors import CheckpointError, UnknownWorldError
+from wmenv.models.checkpoint import load_stream
+from wmenv.sources.gridrooms.places import place_of_view
+from wmenv.sources.gridrooms.record import record_episode
+from wmenv.sources.gridrooms.sounds import soundtrack
+from wmenv.sources.gridrooms.tiles import CATALOGUE
+from wmenv.train import collect as collecting
+from wmenv.train.collect import collect, shard_path
+from wmenv.train.data import TYPED, Episodes
+from wmenv.train.export import export
+from wmenv.train.loop import TrainConfig, train
+from wmenv.train.objective import two_hot
+from wmenv.worlds.learned import LearnedWorld
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collecting, "SHARD", 6)
+        counts = collect("gridrooms", folder, 12, workers=1)
+    assert counts["episodes"] == counts["written"] == 12
+    return folder
+
+
+@pytest.fixture(scope="module")
+def episodes(data):
+    return Episodes(data, slot=16)
+
+
+def tiny(data, out, **changes):
+    model = {"channels": 32, "depth": 2, "heads": 2, "hidden": 48}
+    plain = {"compile": False, "bf16": False, "batch": 4, "time": 4, "tell_steps": 1, "threads": 1}
+    return TrainConfig.model_validate({"data": str(data), "out": str(out), "model": model, "steps": 6, **plain, **changes})
+
+
+def test_an_episode_follows_from_its_number():
+    one, two = record_episode(5), record_episode(5)
+    assert (one.tiles == two.tiles).all()
+    assert one.typed == two.typed
+
+
+def test_collecting_again_writes_nothing_new(data, monkeypatch):
+    monkeypatch.setattr(collecting, "SHARD", 6)
+    before = shard_path(data, 1).stat().st_mtime_ns
+    assert collect("gridrooms", data, 12, workers=1)["written"] == 0
+    assert shard_path(data, 1).stat().st_mtime_ns == before
+
+
+def test_an_unknown_source_is_named(tmp_path):
+    with pytest.raises(UnknownWorldError, match="gridrooms"):
+        collect("gridroms", tmp_path, 6, workers=1)
+
+
+def test_memory_in_the_data_is_what_was_last_seen_there(episodes):
+    begin, stop = episodes.begin[1], episodes.stop[1]
+    seen = {}
+    for frame in range(begin, stop):
+        places = map(tuple, place_of_view(episodes.pose[frame]).tolist())
+        for slot, place in enumerate(places):
+            assert episodes.place[frame, slot] == seen.get(place, episodes.never)
+            assert (episodes.age[frame, slot] > 0) == (place in seen)
+        for slot, place in enumerate(map(tuple, place_of_view(episodes.pose[frame]).tolist())):
+            if CATALOGUE.shows_place[episodes.tiles[frame, slot]]:
+                seen[place] = episodes.tiles[frame, slot]
+
+
+def test_sound_in_a_batch_is_the_sound_of_the_episode(episodes):
+    begin, stop = episodes.begin[0], episodes.stop[0]
+    events = [[int(e) for e in pair if e != 255] for pair in episodes.sound[begin:stop]]
+    heard = episodes.sound_at(np.arange(begin, stop)[None])[0]
+    np.testing.assert_allclose(heard, soundtrack(events) / 32768, atol=1e-4)
+
+
+def test_a_batch_is_a_function_of_seed_and_step(episodes):
+    one, two, other = (episodes.batch(0, step, 8, 5, directed=0.5) for step in (3, 3, 4))
+    assert all(torch.equal(getattr(one, name), getattr(two, name)) for name in vars(one))
+    assert not torch.equal(one.tiles, other.tiles)
+
+
+def test_passages_stay_inside_episodes_and_directions_where_they_were_typed(episodes):
+    batch = episodes.batch(0, 1, 64, 5, directed=1.0)
+    assert ((batch.directed > 0).any(1)).all()
+    assert batch.directed.max() <= TYPED
+    assert ((batch.applied >= 0) == (batch.directed > 0)).all()
+    assert (batch.words[torch.arange(64), batch.directed.amax(1)] > 0).any(1).all()
+    turned = batch.motion[batch.next_action == 0]
+    assert set(turned.unique().tolist()) <= {-1, 2}  # "left" always turns left, or is the last frame
+
+
+def test_two_hot_is_exact_on_average():
+    values = torch.tensor([-1.0, -0.33, 0.0, 0.5, 1.0])
+    torch.testing.assert_close(two_hot(values, 21) @ torch.linspace(-1, 1, 21), values)
+
+
+def test_a_resumed_run_ends_with_the_same_weights(data, tmp_path):
+    def pull_the_plug(run, figures):
+        if run.step == 4:
+            raise ConnectionError
+
+    whole = train(tiny(data, tmp_path / "whole"))
+    with pytest.raises(ConnectionError):
+        train(tiny(data, tmp_path / "parts", save_seconds=0), watch=pull_the_plug)
+    parts = train(tiny(data, tmp_path / "parts"), resume=True)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, parts.model.state_dict()[name]), name
+    log = [json.loads(line) for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] == 6
+
+
+def test_learning_makes_the_loss_fall(data, tmp_path):
+    told = []
+    train(tiny(data, tmp_path, steps=30, warmup=5), watch=lambda run, figures: told.append(figures["total"]))
+    assert np.mean(told[-5:]) < 0.8 * np.mean(told[:5])
+
+
+def test_resuming_nothing_is_an_error(data, tmp_path):
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(tiny(data, tmp_path), resume=True)
+
+
+def test_what_was_trained_becomes_a_world(data, tmp_path):
+    train(tiny(data, tmp_path / "run", steps=2))
+    digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")
+    assert load_stream(tmp_path / "world.safetensors")[1]["sha256"] == digest
+    assert LearnedWorld(tmp_path / "world.safetensors").spec.actions.names[2] == "forward"
