@@ -66,10 +66,11 @@ class EpisodeWatch:
 
     def expect(self, asked: int) -> onset.Onset:
         """Look out for the effect of a direction that came with step `asked`."""
+        expected = onset.Onset(asked)
+        self._onsets.append(expected)  # before the step is digested: it may show the effect already
         self._digest()
         self.revisits.directed()
-        self._onsets.append(onset.Onset(asked))
-        return self._onsets[-1]
+        return expected
 
     def record(self) -> dict[str, Any]:
         """What the episode looked like so far; None where too little was seen to say."""
