@@ -58,6 +58,36 @@ def drift(
     _compare(world, DRIFT_QUICK if quick else DRIFT, settings, template, None, away, scenes, out)
 
 
+@bench.command()
+def paired(
+    world: Worlds,
+    against: Annotated[str, typer.Option(help="The real environment that the worlds stand for, as a world.")],
+    quick: Quick = False,
+    settings: Settings = None,
+    template: Template = None,
+    out: Out = Path("out/bench"),
+) -> None:
+    """Beside the real environment: the same beginning, the same actions, with a floor and a ceiling."""
+    from wmenv.bench.paired.compare import QUICK, TITLES, PairedSpec, compare
+    from wmenv.bench.paired.page import write_page
+    from wmenv.bench.record import write_json
+    from wmenv.config import with_overrides
+    from wmenv.worlds.catalog import load_world
+
+    real = load_world(against)
+    worlds = {name: load_world(name, **with_overrides({}, settings or [])) for name in world}
+    spec = QUICK if quick else PairedSpec()
+    records = [compare(name, loaded, real, spec, template) for name, loaded in worlds.items()]
+    write_json(out / "paired.json", records)
+    write_page(out / "paired.html", records)
+    table = Table("world", *(f"{figure} {title}" for figure, title in TITLES.items()))
+    for record in records:
+        found = (record["figures"][figure].get("estimate") for figure in TITLES)
+        table.add_row(record["name"], *("unsupported" if value is None else f"{value:.2f}" for value in found))
+    Console().print(table)
+    print(f"{out / 'paired.html'}  {out / 'paired.json'}")
+
+
 def _compare(
     worlds: list[str],
     suite: object,
