@@ -87,7 +87,7 @@ def _box(size: int) -> np.ndarray:
     """The (size, size) matrix that averages `WINDOW` neighbours along one axis, mirrored at the edges."""
     half = WINDOW // 2
     mirrored = np.pad(np.eye(size, dtype=np.float32), ((half, half), (0, 0)), mode="symmetric")
-    return np.mean([mirrored[k : k + size] for k in range(WINDOW)], axis=0, dtype=np.float32)
+    return np.stack([mirrored[k : k + size] for k in range(WINDOW)]).mean(axis=0)
 
 
 def opponents(frames: np.ndarray) -> np.ndarray:
