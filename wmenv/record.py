@@ -97,7 +97,7 @@ def record(config: RecordConfig) -> list[Record]:
 
 # --- the demo -------------------------------------------------------------------------------------------------------
 
-DEMO = "wmenv/GridRoomsSource-Explore-v0"
+DEMO = "wmenv/GridRooms-Explore-v0"
 DEMO_STEPS = 240
 BETWEEN_DIRECTIONS = 40
 
