@@ -106,5 +106,5 @@ def test_bfloat16_stays_near(small_weights, golden):
 
 def test_several_frames_at_once_must_be_the_context(small_weights, golden):
     model = small_weights.transformer
-    with pytest.raises(ValueError, match="begin at 0"):
+    with pytest.raises(AssertionError, match="begin at 0"):
         model(golden["dit.in.x"], golden["dit.in.t"], golden["dit.in.actions"], model.blank_memory(2), begin=1)

@@ -151,19 +151,15 @@ def _below(prefix: str, weights: Weights) -> dict[str, Tensor]:
 def _fill(module: nn.Module, weights: dict[str, Tensor], names: tuple, split_input: bool = False) -> None:
     """Load `weights` under released names into `module`; every tensor must be used once and fit."""
     left = dict(weights)
-    filled: dict[str, Tensor] = {}
     try:
-        filled |= _gather_modulation(module, left, names)
-        if split_input:
-            filled |= _split_input(left)
+        filled = _gather_modulation(module, left, names) | (_split_input(left) if split_input else {})
         for name in module.state_dict().keys() - filled.keys():
             filled[name] = left.pop(_released_name(name, names))
+        if left:
+            raise CheckpointError(f"{len(left)} tensors have no place in the model, {min(left)!r} first.")
+        module.load_state_dict(filled)
     except KeyError as missing:
         raise CheckpointError(f"tensor {missing} is missing.") from missing
-    if left:
-        raise CheckpointError(f"{len(left)} tensors have no place in the model, {min(left)!r} first.")
-    try:
-        module.load_state_dict(filled)
     except RuntimeError as problem:
         raise CheckpointError(f"a tensor has the wrong shape: {problem}") from problem
 

@@ -100,9 +100,9 @@ class Block(nn.Module):
         self.time = Half(TimeAttention(config), config)
 
     def forward(
-        self, x: Tensor, condition: Tensor, places: Tensor, frames: Tensor, memory: tuple[Tensor, Tensor], begin: int
+        self, x: Tensor, condition: Tensor, places: Tensor, times: Tensor, memory: tuple[Tensor, Tensor], begin: int
     ) -> Tensor:
-        return self.time(self.space(x, condition, places), condition, frames, memory, begin)
+        return self.time(self.space(x, condition, places), condition, times, memory, begin)
 
 
 class Transformer(nn.Module):
@@ -154,14 +154,14 @@ class Transformer(nn.Module):
         self, latents: Tensor, levels: Tensor, actions: Tensor, memory: Memory, begin: int = 0
     ) -> tuple[Tensor, Tensor]:
         """Write what these frames say to later ones into `memory`; their tokens and conditions."""
-        if latents.shape[1] > 1 and begin:
-            raise ValueError(f"several frames at once are a context and begin at 0, not at {begin}")
+        frames = latents.shape[1]
+        assert frames == 1 or begin == 0, f"{frames} frames at once are a context, and begin at 0, not at {begin}"
         x, condition = self.embed(latents, levels, actions)
         looking = F.silu(condition)
         places = grid_angles(self.space_frequencies, *(side // self.config.patch for side in latents.shape[-2:]))
-        frames = time_angles(self.time_frequencies, begin, begin + latents.shape[1])
+        times = time_angles(self.time_frequencies, begin, begin + frames)
         for block, kept in zip(self.blocks, memory, strict=True):
-            x = block(x, looking, places, frames, kept, begin)
+            x = block(x, looking, places, times, kept, begin)
         return x, condition
 
     def embed(self, latents: Tensor, levels: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
