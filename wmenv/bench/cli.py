@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from wmenv.bench.suite import Progress, Suite
+    from wmenv.contract import Start
 
 Worlds = Annotated[list[str], typer.Option("--world", help="A world's name or module:factory; may be repeated.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the worlds.")]
@@ -39,7 +44,8 @@ def persistence(
     """All probes: control, looking away and back, edits, soak, determinism, snapshots; one report for all worlds."""
     from wmenv.bench.suite import FULL, QUICK
 
-    _compare(world, QUICK if quick else FULL, settings, template, prompt, away, scenes, out)
+    suite = _sized(QUICK if quick else FULL, scenes)
+    _compare(world, suite, settings, out, start=_start(template), prompts=prompt or (), away=away)
 
 
 @bench.command()
@@ -55,7 +61,8 @@ def drift(
     """Only the long ones: does it stay what it is, watched and revisited."""
     from wmenv.bench.suite import DRIFT, DRIFT_QUICK
 
-    _compare(world, DRIFT_QUICK if quick else DRIFT, settings, template, None, away, scenes, out)
+    suite = _sized(DRIFT_QUICK if quick else DRIFT, scenes)
+    _compare(world, suite, settings, out, start=_start(template), away=away)
 
 
 @bench.command()
@@ -90,47 +97,46 @@ def paired(
 
 def _compare(
     worlds: list[str],
-    suite: object,
+    suite: Suite,
     settings: list[str] | None,
-    template: str | None,
-    prompts: list[str] | None,
-    away: int | None,
-    scenes: int | None,
     out: Path,
+    **wishes: Any,
 ) -> None:
-    """Run every world, write the report, show the profile."""
-    from dataclasses import replace
-
+    """Run every world, write the report, show the profile; `wishes` are those of `run_suite`."""
     from wmenv.bench.record import enter, record_of, write_json
     from wmenv.bench.report import write_report
     from wmenv.bench.suite import run_suite
     from wmenv.config import with_overrides
-    from wmenv.contract import Start
     from wmenv.worlds.catalog import load_world
 
-    chosen = replace(suite, scenes=scenes) if scenes else suite  # type: ignore[type-var]
     records, sheets = [], {}
     for name in worlds:
         loaded = load_world(name, **with_overrides({}, settings or []))
+        called = " ".join([name, *(settings or [])])
         with _progress() as progress:
-            run = run_suite(
-                "" if settings else name,
-                loaded,
-                chosen,  # type: ignore[arg-type]
-                start=Start(template=template),
-                prompts=prompts or (),
-                away=away,
-                folder=out / "findings" / name.replace(":", "."),
-                progress=progress,
-            )
-        run.name = name
+            folder = out / "findings" / re.sub(r"[^\w+=.-]", "_", called)
+            run = run_suite("" if settings else name, loaded, suite, folder=folder, progress=progress, **wishes)
+        run.name = called
         records.append(record_of(run))
-        sheets[name] = [sheet for asked in run.asked for sheet in asked.finding.sheets]
+        sheets[called] = [sheet for asked in run.asked for sheet in asked.finding.sheets]
         enter(out / "leaderboard.jsonl", records[-1])
     write_json(out / "bench.json", records)
     write_report(out / "report.html", records, sheets)
     _show(records)
     print(f"{out / 'report.html'}  {out / 'bench.json'}  {out / 'leaderboard.jsonl'}")
+
+
+def _sized(suite: Suite, scenes: int | None) -> Suite:
+    """The suite over as many scenes as were asked for."""
+    from dataclasses import replace
+
+    return replace(suite, scenes=scenes) if scenes else suite
+
+
+def _start(template: str | None) -> Start:
+    from wmenv.contract import Start
+
+    return Start(template=template)
 
 
 def _show(records: list[dict]) -> None:
@@ -151,7 +157,7 @@ def _cell(axis: dict) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[object]:
+def _progress() -> Iterator[Progress]:
     """A bar with what is under way and the time to go."""
     from tqdm import tqdm
 

@@ -61,25 +61,26 @@ class Headline:
 
 def headline(run: Run, draws: int = DRAWS) -> Headline:
     """The profile of a run."""
-    measurable, missing = {}, []
+    measurable: dict[str, list[Asked]] = {}
+    missing: list[Axis] = []
     for name, needed in AXES.items():
         found = [run.of(probe_id) for probe_id in needed]
         reason = _why_not(found, needed)
         if reason:
             missing.append(Axis(name, None, reason=reason))
         else:
-            measurable[name] = [asked for asked in found if asked]
+            measurable[name] = [part for part in found if part]
     scored = functools.cache(lambda pick: _scores(measurable, pick))  # every axis draws the same scenes
     units = np.arange(len(run.stage.seeds))
     axes = {}
-    for at, (name, found) in enumerate(measurable.items()):
+    for at, (name, asked) in enumerate(measurable.items()):
         interval = bootstrap(units, lambda pick, at=at: scored(tuple(pick))[at], draws)  # type: ignore[misc]
-        axes[name] = Axis(name, *interval, tally=_tally(found))
+        axes[name] = Axis(name, *interval, tally=_tally(asked))
     known = [*axes.values(), *missing]
     ordered = tuple(next(axis for axis in known if axis.name == name) for name in AXES)
     if not axes:
         return Headline(ordered, Axis("", None, reason="no axis could be measured"))
-    worst = min(axes.values(), key=lambda axis: axis.estimate)
+    worst = min(axes.values(), key=lambda axis: axis.estimate or 0.0)
     interval = bootstrap(units, lambda pick: min(scored(tuple(pick))), draws)
     return Headline(ordered, Axis(worst.name, *interval))
 

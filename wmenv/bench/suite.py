@@ -208,7 +208,8 @@ def write(file: Path, finding: Finding) -> None:
     pictures = {f"sheet{at}": np.stack(sheet.frames) for at, sheet in enumerate(finding.sheets)}
     file.parent.mkdir(parents=True, exist_ok=True)
     half = file.with_suffix(".part.npz")
-    np.savez_compressed(half, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **pictures)
+    pictures["told"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
+    np.savez_compressed(half, **pictures)  # type: ignore[arg-type]  # numpy's stub takes the names for its own flag
     half.replace(file)
 
 

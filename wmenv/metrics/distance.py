@@ -25,7 +25,10 @@ class Distance(Protocol):
 
     name: str
     version: str
-    weights_sha256: str | None
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Which learned weights it rests on, if any."""
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """(N,) distances between `a` and `b`."""

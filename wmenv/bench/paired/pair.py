@@ -108,16 +108,16 @@ def recognised(shown: np.ndarray, real: np.ndarray) -> float:
 
 def film(take: Take, actions: np.ndarray) -> Film:
     """What a take shows while these actions (steps, rows) are taken."""
-    frames, rewards, ends, poses = [take.frames], [], [], []
+    frames = [take.frames]
+    series: dict[str, list[np.ndarray]] = {"reward": [], "terminated": [], "pose": []}
     for step in actions:
         outcome = take.act(step).outcome
         assert outcome is not None, "a take that has acted has an outcome"
         frames.append(take.frames)
-        for series, value in ((rewards, outcome.reward), (ends, outcome.terminated), (poses, outcome.pose)):
-            if value is not None:
-                series.append(to_host(value))
-    told = (np.stack(series) if series else None for series in (rewards, ends, poses))
-    return Film(np.stack(frames), *told)
+        for name, values in series.items():
+            if getattr(outcome, name) is not None:
+                values.append(to_host(getattr(outcome, name)))
+    return Film(np.stack(frames), **{name: np.stack(values) for name, values in series.items() if values})
 
 
 def sticky(world: World, rng: np.random.Generator, steps: int, rows: int) -> np.ndarray:

@@ -32,8 +32,8 @@ class Reading:
         """Read a film with a decoder."""
         real = pair.real.frames
         stranger, again = (decoder.right(frames, real)[1:] for frames in (np.roll(real, 1, axis=1), pair.again.frames))
-        means = (shares.mean(axis=1, keepdims=True) for shares in (stranger, again))
-        return cls(decoder.right(film.frames, real)[1:], *means, decoder.name)
+        chance, ceiling = (shares.mean(axis=1, keepdims=True) for shares in (stranger, again))
+        return cls(decoder.right(film.frames, real)[1:], chance, ceiling, decoder.name)
 
     @property
     def skill(self) -> np.ndarray:

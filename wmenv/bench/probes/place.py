@@ -107,7 +107,7 @@ class Place(Probe):
 
     def _sheets(self, scenes: Sequence[Scene], views: dict[str, np.ndarray]) -> list[Sheet]:
         labels = ["before", "placed", "away", "back"]
-        sheets = []
+        sheets: list[Sheet] = []
         for row, scene in enumerate(scenes):
             if not scene["kept"] and len(sheets) < SHEETS:
                 frames = [views[name][row] for name in ("plain", "edited", "mid", "back")]

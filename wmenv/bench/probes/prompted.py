@@ -133,7 +133,7 @@ class Prompted(Probe):
     def _told_apart(self, stage: Stage, take: Take) -> float | None:
         """Kappa of telling which prompt was given from the change that it made; None with fewer than two."""
         prompts, rows = placing(stage), len(take)
-        usable = accepted(stage, take).all(axis=1)
+        usable = np.array(accepted(stage, take).all(axis=1))
         if usable.sum() < 2 or rows < 2:
             return None
         asked = [prompt for prompt, good in zip(prompts, usable, strict=True) if good]

@@ -55,7 +55,7 @@ class Soak(Probe):
         anchor, anchor_frames = take.view, take.frames
         changed, kept, mid, steps = [], [], anchor, []
         visits = max(HELD, self.length // max(self.every, 2 * leg))
-        last, lost_at = anchor, {}
+        last, lost_at = anchor, dict[int, tuple[int, np.ndarray]]()
         for visit in range(1, visits + 1):
             mid = stage.pan(take, pans, away).view
             stage.idle(take, max(0, self.every - 2 * leg))
@@ -64,8 +64,8 @@ class Soak(Probe):
             which, apart = nearest(stage.distance, take.view, [anchor, start, mid, *stage.others(anchor)])
             kept.append((which == 0) & (apart[0] < stage.scale.near))
             steps.append(visit * max(self.every, 2 * leg))
-            for row in np.flatnonzero(~kept[-1]):
-                lost_at.setdefault(int(row), (visit, take.view[row]))
+            for lost in np.flatnonzero(~kept[-1]).tolist():
+                lost_at.setdefault(lost, (visit, take.view[lost]))
             last = take.view
         went = stage.normal(anchor, mid)
         z = np.stack(changed)  # (visits, scenes, features)
