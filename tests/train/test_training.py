@@ -39,7 +39,9 @@ def episodes(data):
 def tiny(data, out, **changes):
     model = {"channels": 32, "depth": 2, "heads": 2, "hidden": 48}
     plain = {"compile": False, "bf16": False, "batch": 4, "time": 4, "tell_steps": 1, "threads": 1}
-    return TrainConfig.model_validate({"data": str(data), "out": str(out), "model": model, "steps": 6, **plain, **changes})
+    return TrainConfig.model_validate(
+        {"data": str(data), "out": str(out), "model": model, "steps": 6, **plain, **changes}
+    )
 
 
 def test_an_episode_follows_from_its_number():

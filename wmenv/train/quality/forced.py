@@ -106,15 +106,14 @@ def _tiles(episodes: Episodes, index: np.ndarray) -> torch.Tensor:
 # --- figures --------------------------------------------------------------------------------------------------------
 
 
-def tile_accuracy(forced: Forced) -> np.ndarray:
-    """Per row: how many determined tiles are right, where nothing was typed."""
+def determined_tiles(forced: Forced) -> np.ndarray:
+    """(rows, 2) how many determined tiles are right, and how many there are, where nothing was typed."""
     counted = forced.alive & ~forced.typed
-    scores = []
-    for row in range(len(counted)):
-        here = counted[row]
+    counts = []
+    for row, here in enumerate(counted):
         sure = determined(forced.true[row, here], forced.known[row, here])
-        scores.append((forced.drawn[row, here] == forced.true[row, here])[sure].mean())
-    return np.array(scores)
+        counts.append(((forced.drawn[row, here] == forced.true[row, here])[sure].sum(), sure.sum()))
+    return np.array(counts)
 
 
 def matthews(said: np.ndarray, true: np.ndarray) -> float:

@@ -3,6 +3,7 @@ interval."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from wmenv.models.streaming import Streamer
 from wmenv.train.collect import collect
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
-from wmenv.train.quality.forced import caption_f1, matthews, onset_f1, run_forced, tile_accuracy
+from wmenv.train.quality.forced import caption_f1, determined_tiles, matthews, onset_f1, run_forced
 from wmenv.train.quality.free import (
     band_energy_ratio,
     diversity,
@@ -54,7 +55,7 @@ def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, step
     forced = run_forced(streamer, episodes, chosen, steps, passes)
     alive = forced.alive
     return {
-        "tile_acc_1": _with_interval(tile_accuracy(forced)),
+        "tile_acc_1": _with_interval(determined_tiles(forced), _share),
         "pose_acc_1": float(forced.pose_right[alive].mean()),
         "reward_mcc": matthews(forced.reward[alive] > 0.5, forced.true_reward[alive] > 0.5),
         "end_mcc": matthews(forced.end[alive], forced.true_end[alive]),
@@ -106,9 +107,15 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
     return figures
 
 
-def _with_interval(values: np.ndarray) -> dict[str, float]:
-    """Mean over episodes with its 95 % bootstrap interval."""
-    found = bootstrap(values)
+def _share(counts: np.ndarray) -> float:
+    """Of (right, all) counts of some episodes, the share that is right."""
+    right, total = counts.sum(0)
+    return float(right / total)
+
+
+def _with_interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] = np.mean) -> dict[str, float]:
+    """A statistic over episodes, their mean if not said, with its 95 % bootstrap interval."""
+    found = bootstrap(values, statistic)
     return {
         "mean": round(found.estimate, 5),
         "low": round(found.low, 5),

@@ -1,0 +1,78 @@
+"""The figures catch what they are for: each on hand-made views whose truth is plain."""
+
+import numpy as np
+import pytest
+
+from wmenv.sources.gridrooms.env import GridRooms
+from wmenv.sources.gridrooms.places import place_of_view
+from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
+from wmenv.train.quality.forced import f1, matthews
+from wmenv.train.quality.free import Free, motion_agreement, places_known, self_consistency
+from wmenv.train.quality.law import UNSEEN, determined, lawful
+
+
+@pytest.fixture(scope="module")
+def walked():
+    """A true walk without hands, as if it had been dreamt."""
+    env, rng = GridRooms("explore"), np.random.default_rng(0)
+    env.reset(seed=3)
+    tiles, poses, actions = [env.tiles()], [env.grid_pose()], []
+    for action in rng.integers(0, 3, 120):
+        env.step(int(action))
+        tiles.append(env.tiles())
+        poses.append(env.grid_pose())
+        actions.append(action)
+    pose = np.stack(poses)[None]
+    return Free(np.stack(tiles)[None].astype(np.int64), np.array(actions)[None], pose, place_of_view(pose))
+
+
+def test_the_truth_is_lawful_consistent_and_moves_as_it_was_told(walked):
+    assert lawful(walked.tiles[0]).all()
+    assert np.nanmin(self_consistency(walked)) == 1
+    assert motion_agreement(walked) > 0.97  # a bare wall looks the same from one step nearer
+
+
+def test_every_crime_is_noticed(walked):
+    view = walked.tiles[0, :1].copy()
+    for slot, tile in ((0, CATALOGUE.encode("agent", "red")), (AGENT_SLOT, CATALOGUE.encode("floor"))):
+        crime = view.copy()
+        crime[0, slot] = tile
+        assert not lawful(crime)[0, slot]
+    dark = view.copy()
+    dark[0, 44] += CATALOGUE.night
+    assert not lawful(dark)[0, 44]
+    blind = view.copy()
+    blind[0, AGENT_SLOT - 7] = UNSEEN
+    assert not lawful(blind)[0, AGENT_SLOT - 7]
+
+
+def test_a_world_that_changes_behind_ones_back_is_inconsistent(walked):
+    floor, ball = CATALOGUE.encode("floor"), CATALOGUE.encode("ball", "red")
+    changed = walked.tiles.copy()
+    changed[:, 60:] = np.where(changed[:, 60:] == floor, ball, changed[:, 60:])
+    assert np.nanmean(self_consistency(Free(changed, walked.actions, walked.pose, walked.places))[:, 60:]) < 0.9
+
+
+def test_a_world_that_ignores_its_actions_is_caught(walked):
+    still = np.repeat(walked.tiles[:, :1], walked.tiles.shape[1], 1)
+    assert motion_agreement(Free(still, walked.actions, walked.pose, walked.places)) < 0.6
+
+
+def test_a_room_is_bounded(walked):
+    assert places_known(walked, 10)[0] <= places_known(walked, 120)[0] <= 13 * 13
+
+
+def test_what_nobody_saw_is_not_determined(walked):
+    tiles = walked.tiles[0, :20]
+    nothing, everything = np.zeros(tiles.shape, bool), np.ones(tiles.shape, bool)
+    assert determined(tiles, everything).all()
+    assert determined(tiles, nothing)[:, AGENT_SLOT].all()
+    assert determined(tiles, nothing).mean() < 0.3
+
+
+def test_agreement_of_rare_events_is_not_bought_by_never_saying_yes():
+    true = np.arange(100) % 20 == 0
+    assert matthews(np.zeros(100, bool), true) == 0
+    assert matthews(true, true) == 1
+    assert f1(0, 10, 0, 5) == 0
+    assert f1(5, 10, 5, 5) == pytest.approx(2 / 3)
