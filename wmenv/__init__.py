@@ -15,6 +15,7 @@ LAZY = {
     "WorldVectorEnv": "wmenv.env.vector",
     "load_world": "wmenv.worlds.catalog",
     "make_sb3": "wmenv.make",
+    "rollout": "wmenv.rollout",
 }
 
 register()

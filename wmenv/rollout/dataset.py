@@ -87,6 +87,24 @@ class Dataset(Sequence[Episode]):
         names = {shard: f"shard-{shard:06d}.{self.plan.format}" for shard in self.plan.shards}
         return {names[shard]: wrong for shard, _, wrong in stock if wrong}
 
+    def facts(self) -> dict[str, Any]:
+        """What a person wants to know first, by name."""
+        receipts, told = self.receipts.values(), self.manifest
+        frames, size = (sum(getattr(receipt, name) for receipt in receipts) for name in ("frames", "bytes"))
+        spec = told["spec"] or {"name": self.plan.world, "height": 0, "width": 0}
+        raw = frames * spec["height"] * spec["width"] * 3
+        return {
+            "world": spec["name"],
+            "policy": self.plan.policy,
+            "episodes": f"{len(self.numbers)} of {self.plan.episodes}",
+            "steps": sum(receipt.steps for receipt in receipts),
+            "frames": f"{frames} of {spec['height']} x {spec['width']}, {told['frames']}",
+            "shards": f"{len(receipts)} of {len(self.plan.shards)}, {self.plan.format}",
+            "size": f"{size / 1e6:.2f} MB" + (f", {size / frames:.0f} bytes per frame, {raw / size:.1f} x" if size else ""),
+            "lossless": told["lossless"],
+            "batches": ", ".join(map(str, sorted({receipt.batch for receipt in receipts}))),
+        }
+
     def replay(self, numbers: Sequence[int] | None = None) -> ReplayWorld:
         """Some of the episodes (all, if none are named) as a world that plays them; they are held in memory."""
         return ReplayWorld([self[number] for number in (self.numbers if numbers is None else numbers)])
@@ -96,6 +114,18 @@ class Dataset(Sequence[Episode]):
 
     def _open(self, shard: int) -> ShardReader:
         return open_reader(self.folder / SHARDS / self.receipts[shard].file)
+
+
+def verified(data: Dataset) -> str:
+    """That everything is as it was written, in words; `EpisodeFileError` names what is not."""
+    damaged = data.damaged()
+    if damaged:
+        told = "; ".join(f"{name}: {wrong}" for name, wrong in damaged.items())
+        raise EpisodeFileError(f"{len(damaged)} of {len(data.plan.shards)} shards are damaged. {told}. Use --resume.")
+    steps = sum(episode.steps for episode in data)  # also decodes every one
+    missing = data.plan.episodes - len(data.numbers)
+    rest = f"; {missing} are not made yet" if missing else ""
+    return f"{len(data.numbers)} episodes, {steps} steps, {len(data.receipts)} shards: all as they were written{rest}."
 
 
 def differences(one: Dataset, other: Dataset) -> list[str]:

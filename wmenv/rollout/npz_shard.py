@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +50,10 @@ class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `rea
         self._put("facts", np.frombuffer(shard_facts(self._spec, self._facts, self._jpeg).encode(), np.uint8))
         self._archive.close()
 
+    def abandon(self) -> None:
+        with suppress(OSError, ValueError):  # it writes a table of contents first, where there may be no room
+            self._archive.close()
+
     def _moment(self, moment: bytes | None) -> str | None:
         """The name under which a moment is kept; the futures of one moment share it."""
         if moment is None:
@@ -68,8 +73,11 @@ class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `rea
 
 
 class reader:  # noqa: N801
+    _file: Any = None
+
     def __init__(self, path: Path) -> None:
-        self._arrays = np.load(path, allow_pickle=False)
+        self._file = open(path, "rb")  # noqa: SIM115  (open for as long as somebody reads)
+        self._arrays = np.load(self._file, allow_pickle=False)
         self._facts = Facts(self._arrays["facts"].tobytes())
         self._columns = {name: self._arrays[name] for name in COLUMNS if name in self._arrays}
         self._spans = {number: spans for number, *spans in self._facts.spans()}
@@ -86,7 +94,11 @@ class reader:  # noqa: N801
         )
 
     def close(self) -> None:
-        self._arrays.close()
+        if self._file is not None:
+            self._file.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def _frames(self, number: int) -> np.ndarray:
         if self._facts.jpeg is None:

@@ -7,6 +7,7 @@ frame. Frames are raw bytes under zstd, without loss, unless JPEG was asked for.
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,6 +66,11 @@ class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `rea
         facts = shard_facts(self._spec, self._facts, self._jpeg).encode()
         self._writer.add_key_value_metadata({FACTS: facts, **self._moments})
         self._writer.close()
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            with suppress(OSError, ValueError):  # it writes a footer first, where there may be no room
+                self._writer.close()
 
     def _moment(self, episode: Episode) -> str | None:
         moment = episode.start.moment

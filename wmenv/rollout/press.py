@@ -58,6 +58,7 @@ class Sheet:
         return Receipt(self.shard, self.numbers.start, self.numbers.stop, **told, records=records)
 
     def discard(self) -> None:
+        self._writer.abandon()
         self._part.discard()
 
 

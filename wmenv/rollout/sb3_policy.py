@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wmenv.contract import Actions
+from wmenv.env.spaces import ActionDecoder
 from wmenv.errors import CheckpointError, OptionError, did_you_mean
 from wmenv.rollout.policies import Mind, View
 
@@ -44,9 +45,8 @@ class SB3Policy:
         padded = np.concatenate([seen, np.repeat(seen[:1], view.batch - len(seen), axis=0)])
         if self._channels_first:
             padded = padded.transpose(0, 3, 1, 2)
-        if self._deterministic:
-            return self._model.predict(padded, deterministic=True)[0][: len(seen)]
-        return self._drawn(padded, view.minds)
+        chosen = self._model.predict(padded, deterministic=True)[0] if self._deterministic else self._drawn(padded, view)
+        return ActionDecoder(view.spec.actions)(chosen[: len(seen)], ignored=np.zeros(len(seen), np.bool_))
 
     def _seen(self, frame: np.ndarray, mind: Mind) -> np.ndarray:
         """The frames that the model sees of an episode, the newest last, black before the first."""
@@ -56,7 +56,7 @@ class SB3Policy:
         mind.memory["frames"] = np.concatenate([before[:, :, 3:], frame], axis=2)
         return mind.memory["frames"]
 
-    def _drawn(self, pictures: np.ndarray, minds: Any) -> Actions:
+    def _drawn(self, pictures: np.ndarray, view: View) -> np.ndarray:
         """Actions from the model's distribution, each with its own episode's chance."""
         import torch
         from torch.distributions import Categorical, Normal
@@ -67,12 +67,12 @@ class SB3Policy:
         with torch.no_grad():
             chances = policy.get_distribution(policy.obs_to_tensor(pictures)[0]).distribution
         if isinstance(chances, Categorical):
-            return np.array([pick(p, m.rng) for p, m in zip(chances.probs.cpu().numpy(), minds, strict=False)])
+            return np.array([pick(p, m.rng) for p, m in zip(chances.probs.cpu().numpy(), view.minds, strict=False)])
         if not isinstance(chances, Normal):
             raise OptionError(f"cannot draw from {chances}; set deterministic=true.")
         means, scales = chances.mean.cpu().numpy(), chances.stddev.cpu().numpy()
         space = self._model.action_space
-        drawn = [m.rng.normal(mean, scale) for mean, scale, m in zip(means, scales, minds, strict=False)]
+        drawn = [m.rng.normal(mean, scale) for mean, scale, m in zip(means, scales, view.minds, strict=False)]
         return np.clip(np.stack(drawn), space.low, space.high).astype(np.float32)
 
 

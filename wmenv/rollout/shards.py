@@ -29,6 +29,9 @@ class ShardWriter(Protocol):
     def finish(self) -> None:
         """Everything is in the file."""
 
+    def abandon(self) -> None:
+        """Let go of a file that will never be finished."""
+
 
 class ShardReader(Protocol):
     """Gives episodes by their numbers."""
