@@ -35,7 +35,7 @@ from wmenv.worlds.oasis.world import OasisWorld, load
 
 SEED = 0
 QUICK_OASIS = OasisConfig(  # the released pictures, latents, window and steps; a narrower and shallower network
-    TransformerConfig(hidden=256, depth=4, heads=4),
+    TransformerConfig(hidden=256, depth=2, heads=4),
     AutoencoderConfig(encoder=VitConfig(256, 1, 4), decoder=VitConfig(256, 3, 4)),
 )
 FULL_OASIS = OasisConfig(
@@ -46,7 +46,9 @@ FULL_OASIS = OasisConfig(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under a minute on a quiet machine: fewer runs, a smaller Oasis")
+    parser.add_argument(
+        "--quick", action="store_true", help="under a minute on a quiet machine: fewer runs, a smaller Oasis"
+    )
     quick = parser.parse_args().quick
     use_threads(1)
     torch.manual_seed(SEED)
@@ -73,7 +75,7 @@ def diamond_figures(rounds: tuple[int, int]) -> dict[str, float]:
     figures |= {f"{name}_bf16": value for name, value in diamond_agreement(published, half).items()}
     for rows, count in zip((1, 32), rounds, strict=True):
         runs = [published_diamond_run(published, ours, rows), diamond_run(ours, rows), diamond_run(half, rows)]
-        theirs, single, low = interleaved(runs, count)
+        theirs, single, low = interleaved(runs, count, warm=rows > 1)
         figures |= {
             f"diamond_published_ms_b{rows}": statistics.median(theirs),
             f"diamond_ms_b{rows}": statistics.median(single),
@@ -198,16 +200,15 @@ def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return ((found - wanted).abs().max() / wanted.abs().max()).item()
 
 
-def interleaved(runs: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
-    """Milliseconds of CPU time of each run in each round; the first of several rounds is not counted."""
+def interleaved(runs: list[Callable[[], Any]], rounds: int, warm: bool = False) -> list[list[float]]:
+    """Milliseconds of CPU time of each run in each round; unless all is `warm`, one round before is not counted."""
     times: list[list[float]] = [[] for _ in runs]
-    for round_number in range(rounds + (rounds > 1)):
+    for _ in range(rounds + (not warm)):
         for clocked, run in zip(times, runs, strict=True):
             began = time.process_time()
             run()
-            if round_number or rounds == 1:
-                clocked.append((time.process_time() - began) * 1e3)
-    return times
+            clocked.append((time.process_time() - began) * 1e3)
+    return [clocked[-rounds:] for clocked in times]
 
 
 def ratio(theirs: list[float], ours: list[float]) -> float:
