@@ -18,16 +18,20 @@ from wmenv.models.position import rotate
 
 @dataclass(frozen=True)
 class Heard:
-    """Keys and values (rows, n, heads, head) that a frame attends to beside its own, unrotated, with their phases.
+    """Keys and values (rows, heads, n, head) that a frame attends to beside its own, rotated as the frame sees them.
 
-    `mask` (rows, n) is True where there is something to attend to.
+    `blocked` (rows, 1, 1, own + n) is True where there is nothing to attend to; a frame's own tokens come first.
     """
 
     keys: Tensor
     values: Tensor
-    cos: Tensor
-    sin: Tensor
-    mask: Tensor
+    blocked: Tensor
+
+
+def blocked(own: int, *masks: Tensor) -> Tensor:
+    """What a frame of `own` tokens must not attend to, given (rows, n) masks of what there is to hear."""
+    heard = torch.cat(masks, 1)
+    return F.pad(~heard, (own, 0))[:, None, None]
 
 
 def normed(x: Tensor, scale: Tensor) -> Tensor:
@@ -47,32 +51,25 @@ class Attention(nn.Module):
         self.k_scale = nn.Parameter(torch.ones(width // heads))
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values (rows, n, heads, head); nothing is rotated yet."""
-        q, k, v = rearrange(self.qkv(x), "r n (three h c) -> three r n h c", three=3, h=self.heads)
+        """Queries, keys and values (rows, heads, n, head); nothing is rotated yet."""
+        q, k, v = rearrange(self.qkv(x), "r n (three h c) -> three r h n c", three=3, h=self.heads)
         return normed(q, self.q_scale), normed(k, self.k_scale), v
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, own: tuple[Tensor, Tensor] | None, heard: list[Heard]) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, own: tuple[Tensor, Tensor] | None, heard: Heard | None) -> Tensor:
         """What the queries read; `own` are the phases of the frame's own tokens (None: unrotated)."""
-        q, k, v = (rearrange(t, "r n h c -> r h n c") for t in (q, k, v))
         if own is not None:
             q, k = rotate(q, *own), rotate(k, *own)
-        mask = None
-        if heard:
-            keys = [rotate(rearrange(h.keys, "r n h c -> r h n c"), h.cos, h.sin) for h in heard]
-            values = [rearrange(h.values, "r n h c -> r h n c") for h in heard]
-            seen = torch.ones(len(q), k.shape[2], dtype=torch.bool, device=q.device)
-            mask = torch.cat([seen, *(h.mask for h in heard)], 1)[:, None, None]
-            k, v = torch.cat([k, *keys], 2), torch.cat([v, *values], 2)
-        read = weigh(q, k, v, mask)
+        if heard is not None:
+            k, v = torch.cat([k, heard.keys], 2), torch.cat([v, heard.values], 2)
+        read = weigh(q, k, v, heard.blocked if heard is not None else None)
         return self.out(rearrange(read, "r h n c -> r n (h c)"))
 
 
-def weigh(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax attention written out: on a CPU the fused kernel's backward pass takes four times as long as this,
-    compiled."""
-    scores = q @ k.mT * q.shape[-1] ** -0.5
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -1e4)
+def weigh(q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None) -> Tensor:
+    """Softmax attention written out: compiled on a CPU, its backward pass takes a quarter of the fused one's time."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    if blocked is not None:
+        scores = scores.masked_fill(blocked, -1e4)
     return scores.softmax(-1).to(v.dtype) @ v
 
 

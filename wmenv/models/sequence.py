@@ -11,7 +11,8 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
-from wmenv.models.block import Heard
+from wmenv.models.block import Heard, blocked
+from wmenv.models.position import rotate
 from wmenv.models.stream import Frame, Readout, Stream
 
 
@@ -35,13 +36,15 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
     text_keys, text_values = model.read_text(rearrange(passage.words, "b n s -> (b n) s"))
     text_mask, row = _text_of_frames(passage)
     ring = _Ring(model, passage.pose, time)
+    nothing = blocked(model.config.tokens, *ring.masks, text_mask)
     x, shared = model.embed(passage.frame)
     own = model.own_phases()
     for depth, block in enumerate(model.blocks):
 
-        def heard(k: Tensor, v: Tensor, depth: int = depth) -> list[Heard]:
-            keys, values = (_gather_text(kv[:, depth], row) for kv in (text_keys, text_values))
-            return [*ring.heard(k, v), model.hear_text(keys, values, text_mask)]
+        def heard(k: Tensor, v: Tensor, depth: int = depth) -> Heard:
+            keys = [*ring.keys(k), _gather_text(text_keys[:, depth], row)]
+            values = [*ring.values(v), _gather_text(text_values[:, depth], row)]
+            return Heard(torch.cat(keys, 2), torch.cat(values, 2), nothing)
 
         x, _, _ = model.layer(block, x, shared, own, heard)
     return model.read(x)
@@ -60,7 +63,7 @@ def _text_of_frames(passage: Passage) -> tuple[Tensor, Tensor]:
 
 
 def _gather_text(text: Tensor, row: Tensor) -> Tensor:
-    return rearrange(text[row], "r two s h c -> r (two s) h c")
+    return rearrange(text[row], "r two h s c -> r h (two s) c")
 
 
 class _Ring:
@@ -79,9 +82,11 @@ class _Ring:
         past[:, age:] = values[:, : values.shape[1] - age]
         return past.flatten(0, 1)
 
-    def heard(self, keys: Tensor, values: Tensor) -> list[Heard]:
-        keys, values = (rearrange(t, "(b t) ... -> b t ...", t=self.time) for t in (keys, values))
-        return [
-            Heard(self._past(keys, age), self._past(values, age), *self.phases[age - 1], self.masks[age - 1])
-            for age in self.ages
-        ]
+    def keys(self, keys: Tensor) -> list[Tensor]:
+        """The keys of the frames before each, turned to where each looks from."""
+        return [rotate(past, *phases) for past, phases in zip(self.values(keys), self.phases, strict=True)]
+
+    def values(self, values: Tensor) -> list[Tensor]:
+        """The values of the frames before each."""
+        values = rearrange(values, "(b t) ... -> b t ...", t=self.time)
+        return [self._past(values, age) for age in self.ages]

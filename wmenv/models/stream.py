@@ -187,7 +187,7 @@ class Stream(nn.Module):
         x: Tensor,
         shared: Tensor,
         own: Phases | None,
-        heard: Callable[[Tensor, Tensor], list[Heard]],
+        heard: Callable[[Tensor, Tensor], Heard | None],
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys. Returns x, keys,
         values."""
@@ -198,19 +198,14 @@ class Stream(nn.Module):
         return x, k, v
 
     def read_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values (rows, depth, slot, heads, head) of typed text: computed once, heard by every later frame."""
+        """Keys and values (rows, depth, heads, slot, head) of typed text: computed once, heard by every later frame."""
         x, shared = self.embed_text(words)
         keys, values = [], []
         for block in self.blocks:
-            x, k, v = self.layer(block, x, shared, None, lambda k, v: [])
+            x, k, v = self.layer(block, x, shared, None, lambda k, v: None)
             keys.append(k)
             values.append(v)
         return torch.stack(keys, 1), torch.stack(values, 1)
-
-    def hear_text(self, keys: Tensor, values: Tensor, mask: Tensor) -> Heard:
-        """Words as a frame hears them: (rows, n, heads, head), with the identity phase, for words have no place."""
-        still = keys.new_zeros(*keys.shape[:2], keys.shape[-1] // 2, dtype=torch.float32)
-        return Heard(keys, values, still + 1, still, mask)
 
     # --- tokens out ---
 

@@ -13,9 +13,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from wmenv.models.block import Heard
+from wmenv.models.block import Heard, blocked
 from wmenv.models.place import empty_places, recall, remember
-from wmenv.models.position import moved, places_in_view
+from wmenv.models.position import moved, places_in_view, rotate
 from wmenv.models.randomness import uniforms
 from wmenv.models.stream import Frame, Readout, Stream
 
@@ -47,7 +47,7 @@ class Streamer:
         """The memory of rows that have seen nothing: `instruction` (rows, slot) is what they were told."""
         rows, config = len(seeds), self.config
         head = config.channels // config.heads
-        past = (rows, config.depth, config.window, config.tokens, 2, config.heads, head)
+        past = (rows, config.window, 2, config.depth, config.heads, config.tokens, head)
         device, number = seeds.device, self.model.slots.dtype
         keys, values = self.model.read_text(instruction)
         return {
@@ -127,32 +127,34 @@ class Streamer:
 
     # --- attention to what came before ---
 
-    def _heard(self, memory: Memory, words: Tensor | None) -> list[list[Heard]]:
-        """For every layer: the ring, seen from the present pose, the instruction, and what was just typed."""
-        config, model = self.config, self.model
-        ages = range(config.window)
-        phases = [model.past_phases(memory["pose"], memory["ring_pose"][:, a], float(a + 1)) for a in ages]
-        masks = [memory["ring_full"][:, a : a + 1].expand(-1, config.tokens) for a in ages]
-        typed = None if words is None else (*model.read_text(words), words > 0)
-        layers = []
-        for depth in range(config.depth):
-            past = [memory["ring"][:, depth, a].unbind(2) for a in ages]
-            keys, values = memory["told"][:, :, depth].unbind(1)
-            heard = [Heard(k, v, *phases[a], masks[a]) for a, (k, v) in enumerate(past)]
-            heard.append(model.hear_text(keys, values, memory["told_mask"]))
-            if typed is not None:
-                heard.append(model.hear_text(typed[0][:, depth], typed[1][:, depth], typed[2]))
-            layers.append(heard)
-        return layers
+    def _heard(self, memory: Memory, words: Tensor | None) -> list[Heard]:
+        """For every layer: the ring, turned to the present pose, the instruction, and what was just typed."""
+        ages, tokens = range(self.config.window), self.config.tokens
+        keys, values = [memory["told"][:, 0]], [memory["told"][:, 1]]
+        masks = [memory["told_mask"]]
+        for age in ages:
+            cos, sin = self.model.past_phases(memory["pose"], memory["ring_pose"][:, age], float(age + 1))
+            keys.append(rotate(memory["ring"][:, age, 0], cos[:, None], sin[:, None]))
+            values.append(memory["ring"][:, age, 1])
+            masks.append(memory["ring_full"][:, age : age + 1].expand(-1, tokens))
+        if words is not None:
+            typed_keys, typed_values = self.model.read_text(words)
+            keys.append(typed_keys)
+            values.append(typed_values)
+            masks.append(words > 0)
+        nothing = blocked(tokens, *masks)
+        layers = zip(torch.cat(keys, 3).unbind(1), torch.cat(values, 3).unbind(1), strict=True)
+        return [Heard(key, value, nothing) for key, value in layers]
 
-    def _pass(self, frame: Frame, heard: list[list[Heard]]) -> tuple[Readout, Tensor]:
-        """One pass of the trunk; also the keys and values (rows, depth, tokens, 2, heads, head) it made."""
+    def _pass(self, frame: Frame, heard: list[Heard]) -> tuple[Readout, Tensor]:
+        """One pass of the trunk; also the keys and values (rows, 2, depth, heads, tokens, head) it made."""
         x, shared = self.model.embed(frame)
-        ring = []
+        keys, values = [], []
         for block, past in zip(self.model.blocks, heard, strict=True):
-            x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_they_were, past))
-            ring.append(torch.stack([k, v], 2))
-        return self.model.read(x), torch.stack(ring, 1)
+            x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_it_was, past))
+            keys.append(k)
+            values.append(v)
+        return self.model.read(x), torch.stack([torch.stack(keys, 1), torch.stack(values, 1)], 1)
 
     def _commit(self, memory: Memory, tiles: Tensor, places: Tensor, said: Readout, ring: Tensor) -> None:
         """Write what was drawn to every kind of memory."""
@@ -160,13 +162,13 @@ class Streamer:
         memory["tiles"] = tiles.to(torch.int16)
         memory["moves"] = said.motion.argmax(-1).to(torch.int8)
         if self.config.window:
-            memory["ring"] = torch.cat([ring[:, :, None].to(memory["ring"].dtype), memory["ring"][:, :, :-1]], 2)
+            memory["ring"] = torch.cat([ring[:, None].to(memory["ring"].dtype), memory["ring"][:, :-1]], 1)
             memory["ring_pose"] = torch.cat([memory["pose"][:, None], memory["ring_pose"][:, :-1]], 1)
             full = torch.ones_like(memory["ring_full"][:, :1])
             memory["ring_full"] = torch.cat([full, memory["ring_full"][:, :-1]], 1)
 
 
-def _as_they_were(past: list[Heard], keys: Tensor, values: Tensor) -> list[Heard]:
+def _as_it_was(past: Heard, keys: Tensor, values: Tensor) -> Heard:
     """What a frame hears does not depend on what it says itself."""
     return past
 
