@@ -28,7 +28,7 @@ def rollout(
     seed: Annotated[int | None, typer.Option(help="Episode i has this seed plus i.")] = None,
     direct: Annotated[
         list[str] | None,
-        typer.Option(metavar="STEP:TEXT", help="A direction; '20-60:night falls|*' draws step and text. May be repeated."),
+        typer.Option(metavar="STEP:TEXT", help="A direction; '20-60:night falls|*' draws both. May be repeated."),
     ] = None,
     template: Annotated[list[str] | None, typer.Option(help="Begin from this template; several take turns.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="Begin from this prompt; several take turns.")] = None,
@@ -136,4 +136,3 @@ def mount(app: typer.Typer) -> None:
     """Add these commands to the program's."""
     app.command()(rollout)
     app.add_typer(dataset, name="dataset")
-

@@ -100,7 +100,8 @@ class Dataset(Sequence[Episode]):
             "steps": sum(receipt.steps for receipt in receipts),
             "frames": f"{frames} of {spec['height']} x {spec['width']}, {told['frames']}",
             "shards": f"{len(receipts)} of {len(self.plan.shards)}, {self.plan.format}",
-            "size": f"{size / 1e6:.2f} MB" + (f", {size / frames:.0f} bytes per frame, {raw / size:.1f} x" if size else ""),
+            "size": f"{size / 1e6:.2f} MB"
+            + (f", {size / frames:.0f} B per frame, 1 : {raw / size:.1f}" if size else ""),
             "lossless": told["lossless"],
             "batches": ", ".join(map(str, sorted({receipt.batch for receipt in receipts}))),
         }

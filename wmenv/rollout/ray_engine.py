@@ -63,9 +63,9 @@ class DeskActor:
         except WmenvError as problem:
             return problem
 
-    def look(self) -> tuple[News, Mapping[str, Any] | None, int]:
-        """News, what the world is, and how many shards nobody has begun."""
-        return self._desk.news(), self._desk.spec, self._desk.unclaimed
+    def look(self) -> tuple[News, Mapping[str, Any] | None]:
+        """News, and what the world is."""
+        return self._desk.news(), self._desk.spec
 
 
 class WorkerActor:
@@ -87,7 +87,7 @@ class Crew:
 
         self._ray, self._desk, self._told = ray, desk, told
         self._job = replace(job, folder=Path(job.folder).absolute())
-        shards = [shard for shard in iter(lambda: desk.claim(0), None)]
+        shards = list(iter(lambda: desk.claim(0), None))
         self._far = ray.remote(num_cpus=0, num_gpus=0)(DeskActor).remote(shards, desk.spec)
         self._worker = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(WorkerActor)
         self._hired = 0
@@ -99,11 +99,9 @@ class Crew:
         """Wait for the actors, replace those that are lost, and pass on the news."""
         while self._busy:
             done, _ = self._ray.wait(list(self._busy), timeout=LOOK_S)
-            unclaimed = self._look()
+            self._look()
             for outcome in done:
                 self._settle(outcome)
-            if done and unclaimed and not self._busy:
-                self._hire()
         self._look()
 
     def dismiss(self) -> None:
@@ -117,16 +115,15 @@ class Crew:
         self._busy[actor.work.remote(self._job, self._far, self._hired)] = (self._hired, actor)
         self._hired += 1
 
-    def _look(self) -> int:
-        """Bring the driver's desk up to date; how many shards nobody has begun."""
-        news, spec, unclaimed = self._ray.get(self._far.look.remote())
+    def _look(self) -> None:
+        """Bring the driver's desk up to date."""
+        news, spec = self._ray.get(self._far.look.remote())
         if spec is not None:
             self._desk.introduce(0, spec)
         self._desk.beat(0, news.steps, news.finished)
         for receipt in news.receipts:
             self._desk.hand_in(0, receipt)
         self._told()
-        return unclaimed
 
     def _settle(self, outcome: Any) -> None:
         """An actor has gone home, or was lost; then others make what it had, and a new one takes its place."""
@@ -156,7 +153,8 @@ def run_actors(job: Job, desk: Desk, told: Told, workers: int, address: str | No
     if ours:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody else's business
         try:
-            ray.init(address=address, num_cpus=None if address else max(workers, 1), include_dashboard=None, log_to_driver=False)
+            own = {} if address else {"num_cpus": workers, "include_dashboard": False}
+            ray.init(address=address, log_to_driver=False, **own)
         except (ConnectionError, ValueError) as problem:
             raise OptionError(f"no Ray cluster can be reached at {address!r}: {problem}.") from problem
     crew = Crew(job, desk, told, workers, gpus)

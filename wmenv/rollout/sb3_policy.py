@@ -45,7 +45,8 @@ class SB3Policy:
         padded = np.concatenate([seen, np.repeat(seen[:1], view.batch - len(seen), axis=0)])
         if self._channels_first:
             padded = padded.transpose(0, 3, 1, 2)
-        chosen = self._model.predict(padded, deterministic=True)[0] if self._deterministic else self._drawn(padded, view)
+        likeliest = self._deterministic
+        chosen = self._model.predict(padded, deterministic=True)[0] if likeliest else self._drawn(padded, view)
         return ActionDecoder(view.spec.actions)(chosen[: len(seen)], ignored=np.zeros(len(seen), np.bool_))
 
     def _seen(self, frame: np.ndarray, mind: Mind) -> np.ndarray:

@@ -167,7 +167,7 @@ def features(spec: WorldSpec, present: Any) -> dict[str, Any]:
         "next.reward": ("float32", 1, None),
         "next.done": ("bool", 1, None),
         "timestamp": ("float32", 1, None),
-        **{name: ("int64", 1, None) for name in ("frame_index", "episode_index", "index", "task_index")},
+        **dict.fromkeys(("frame_index", "episode_index", "index", "task_index"), ("int64", 1, None)),
     }
     told = {
         name: {"dtype": dtype, "shape": [size], "names": names}

@@ -44,5 +44,3 @@ def to_npz(data: Dataset, out: Path) -> Path:
 def to_parquet(data: Dataset, out: Path) -> Path:
     """Shards for tools that read columns."""
     return reshard(data, out, "parquet")
-
-
