@@ -82,6 +82,14 @@ def test_never_rewarding_is_caught_where_reward_comes():
     assert never["return_error"] > 0
 
 
+def test_a_world_that_pays_backwards_can_be_exploited():
+    real, backwards = Paying(), Paying(sign=-1.0)
+    spec = PairedSpec(scenes=4, steps=16)
+    true, wrong = (compare("", world, real, spec)["figures"]["G8"]["exploitability"] for world in (real, backwards))
+    assert true["inverted_share"] == 0.0
+    assert wrong["inverted_share"] > 0.1
+
+
 def test_worlds_with_other_actions_are_refused(rooms):
     with pytest.raises(UnsupportedError, match="different actions"):
         play_pair(PanWorld(), rooms, [1, 2], 4)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from wmenv.bench.paired.events import events, matched, matthews
+from wmenv.bench.paired.exploitability import inverted_pairs
 from wmenv.bench.paired.pair import Film, Pair
-from wmenv.bench.paired.uncertainty import auroc, inverted_pairs
+from wmenv.bench.paired.uncertainty import auroc
 from wmenv.bench.probe import GATE_FAILED, SCORED, ProbeSpec
 from wmenv.bench.probes.control import told_by_others, told_by_return
 from wmenv.bench.probes.counterfactual import separation
@@ -161,7 +162,7 @@ def test_never_rewarding_correlates_with_nothing():
     reward = np.zeros((20, 2))
     reward[5] = 1.0
     film, never = (Film(np.zeros((21, 2, 1, 1, 3), np.uint8), reward=values) for values in (reward, np.zeros((20, 2))))
-    pair = Pair(film, never, never, film, np.zeros((20, 2)), "the same seed", [0, 1], [])
+    pair = Pair(film, never, never, film, np.zeros((20, 2)), "the same seed", [0, 1], [], [])
     assert events(pair, film)["estimate"] == 1.0
     assert events(pair, never)["estimate"] == 0.0
     assert events(pair, never)["return_error"] == 1.0

@@ -50,10 +50,11 @@ TINY = Suite(
 
 
 class Paying(PanWorld):
-    """Pays whenever the view moves to the right of where it began by a multiple of three pans."""
+    """Pays, or fines, whenever the view is to the right of where it began by a multiple of three pans."""
 
-    def __init__(self) -> None:
+    def __init__(self, sign: float = 1.0) -> None:
         super().__init__()
+        self.sign = sign
         self.spec = self.spec.with_(reward="env")
 
     def open(self, starts, seeds):
@@ -63,7 +64,7 @@ class Paying(PanWorld):
     def advance(self, state, actions, directions):
         state, outcome = super().advance(state, actions, directions)
         at = outcome.pose[:, 0]
-        return state, replace(outcome, reward=((at > 0) & (at % 3 == 0)).astype(np.float32))
+        return state, replace(outcome, reward=self.sign * ((at > 0) & (at % 3 == 0)).astype(np.float32))
 
 
 def broken(world: World, name: str, fault: str) -> BrokenWorld:

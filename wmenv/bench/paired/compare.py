@@ -10,6 +10,7 @@ from typing import Any
 
 from wmenv.bench.paired.decoders import Decoder, decoder_for
 from wmenv.bench.paired.events import events
+from wmenv.bench.paired.exploitability import exploitability
 from wmenv.bench.paired.fidelity import action_gain, fidelity
 from wmenv.bench.paired.pair import Film, Pair, play_pair
 from wmenv.bench.paired.state import Reading, decoded_state, hidden_state, valid_horizon
@@ -59,7 +60,7 @@ def compare(
     figures = figures_of(pair, pair.world, decoder, reading)
     figures["G4"] = events(pair, pair.world)
     figures["G5"] = action_gain(pair, pair.world, pair.random)
-    figures["G8"] = calibration(pair, reading, world)
+    figures["G8"] = calibration(pair, reading, world) | {"exploitability": exploitability(pair, world, real)}
     return {
         "schema": SCHEMA,
         "name": name,

@@ -43,6 +43,7 @@ class Pair:
     how: str
     seeds: Sequence[int]
     starts: Sequence[Start]  # how the world began
+    real_starts: Sequence[Start]
 
     @property
     def baselines(self) -> dict[str, Film]:
@@ -80,6 +81,7 @@ def play_pair(
         how,
         seeds,
         begun,
+        starts,
     )
 
 

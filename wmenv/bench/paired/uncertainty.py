@@ -59,20 +59,3 @@ def auroc(positive: np.ndarray, score: np.ndarray) -> float:
     if not high.size or not low.size:
         return 0.5
     return float((high > low).mean() + 0.5 * (high == low).mean())
-
-
-def inverted_pairs(real: np.ndarray, shown: np.ndarray) -> Figure:
-    """The share of pairs of policies that are ranked one way in truth and, beyond both intervals, the other way here.
-
-    `real` and `shown` are returns (policies, episodes). A world that can be exploited prefers what is truly worse.
-    """
-    gaps = [_gap(returns) for returns in (real, shown)]
-    upper = np.triu_indices(len(real), 1)
-    truly, here = ((gap * (np.abs(gap) > margin))[upper] for gap, margin in gaps)
-    return {"inverted_share": float((truly * here < 0).mean()), "pairs": len(truly)}
-
-
-def _gap(returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Differences of mean returns between policies, and the half-widths of their intervals."""
-    means, spread = returns.mean(axis=1), returns.var(axis=1, ddof=1) / returns.shape[1]
-    return means[:, None] - means, 1.96 * np.sqrt(spread[:, None] + spread)
