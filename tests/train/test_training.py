@@ -129,6 +129,16 @@ def test_resuming_nothing_is_an_error(data, tmp_path):
         train(tiny(data, tmp_path), resume=True)
 
 
+def test_a_run_may_start_from_a_checkpoint_of_its_own_config(data, tmp_path):
+    train(tiny(data, tmp_path / "first", steps=2))
+    start = str(tmp_path / "first" / "stream.safetensors")
+    again = train(tiny(data, tmp_path / "second", start=start, steps=1, rate=0.0))
+    for name, value in load_stream(tmp_path / "first" / "stream.safetensors")[0].state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value), name
+    with pytest.raises(CheckpointError, match="depth"):
+        train(tiny(data, tmp_path / "third", start=start, model={"channels": 32, "depth": 3, "heads": 2, "hidden": 48}))
+
+
 def test_what_was_trained_becomes_a_world(data, tmp_path):
     train(tiny(data, tmp_path / "run", steps=2))
     digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from wmenv.config import Config
 from wmenv.errors import CheckpointError
-from wmenv.models.checkpoint import save_stream
+from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.models.stream import Stream, StreamConfig
 from wmenv.train.data import Episodes
 from wmenv.train.objective import ObjectiveConfig, losses, passage_of
@@ -30,6 +30,7 @@ class TrainConfig(Config):
 
     data: str = "data/gridrooms"
     out: str = "runs/gridrooms"
+    start: str = ""  # a checkpoint whose weights a new run begins from; "" begins from chance
     model: StreamConfig = StreamConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     seed: int = 0
@@ -76,9 +77,11 @@ class Run:
 
 
 def begin(config: TrainConfig, facts: dict) -> Run:
-    """A new run: seeded weights that know the palette of the data."""
+    """A new run: seeded weights, or those of `config.start`, that know the palette of the data."""
     torch.manual_seed(config.seed)
     model, averaged = Stream(config.model), Stream(config.model)
+    if config.start:
+        model.load_state_dict(_weights(Path(config.start), config.model))
     model.pictures.images.copy_(torch.from_numpy(facts["images"]))
     model.pictures.anchored.copy_(torch.from_numpy(facts["anchored"]))
     averaged.load_state_dict(model.state_dict())
@@ -164,6 +167,15 @@ def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable)
 def _average(run: Run, keep: float) -> None:
     own, new = list(run.averaged.parameters()), list(run.model.parameters())
     torch._foreach_lerp_(own, new, 1 - keep)
+
+
+def _weights(path: Path, config: StreamConfig) -> dict[str, Tensor]:
+    """The weights of a checkpoint, if it is of that config."""
+    model, _ = load_stream(path)
+    differ = [name for name, value in config if getattr(model.config, name) != value]
+    if differ:
+        raise CheckpointError(f"{path} cannot start this run: its config differs in {', '.join(differ)}.")
+    return model.state_dict()
 
 
 def save(run: Run, out: Path, facts: dict) -> None:
