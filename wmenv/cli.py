@@ -18,7 +18,10 @@ from typer.core import TyperGroup
 
 import wmenv
 from wmenv.bench.cli import bench
+from wmenv.contract import WorldSpec
 from wmenv.errors import CheckpointError, MissingExtraError, WmenvError
+from wmenv.rollout.cli import dataset, rollout
+from wmenv.train import cli as training
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key; may be repeated.")]
@@ -72,22 +75,21 @@ def _main(
 @app.command()
 def worlds() -> None:
     """List the worlds that this machine knows, and what each can do."""
-    from wmenv.worlds.catalog import world_names
+    from wmenv.worlds.catalog import load_world, world_names
 
     table = Table("name", "frame", "fps", "actions", "abilities", "starts from")
+    lacking = []
     for name in sorted(world_names()):
-        table.add_row(name, *_described(name))
+        try:
+            table.add_row(name, *_described(load_world(name).spec))
+        except (MissingExtraError, CheckpointError) as problem:
+            lacking.append(f"{name}: {problem}")
     Console().print(table)
+    print("\n".join(lacking))
 
 
-def _described(name: str) -> list[str]:
-    """What the table says of one world; a world that lacks an extra or its files says which."""
-    from wmenv.worlds.catalog import load_world
-
-    try:
-        spec = load_world(name).spec
-    except (MissingExtraError, CheckpointError) as problem:
-        return ["", "", "", str(problem), ""]
+def _described(spec: WorldSpec) -> list[str]:
+    """What the table says of one world."""
     abilities = {
         "reward": spec.reward,
         "ends": spec.terminates,
@@ -202,3 +204,9 @@ def _print_records(records: Sequence[Any], folder: Path | None) -> None:
 
 
 app.add_typer(bench, name="bench")
+app.command()(rollout)
+app.add_typer(dataset, name="dataset")
+app.command()(training.collect)
+app.command()(training.train)
+app.command("eval")(training.evaluate)
+app.command()(training.export)
