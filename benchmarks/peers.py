@@ -47,7 +47,7 @@ FULL_OASIS = OasisConfig(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--quick", action="store_true", help="under a minute on a quiet machine: fewer runs, a smaller Oasis"
+        "--quick", action="store_true", help="under a minute on a quiet machine: fewer runs, smaller Oasis"
     )
     quick = parser.parse_args().quick
     use_threads(1)
