@@ -45,8 +45,8 @@ def test_futures_of_a_group_have_seeds_of_their_own():
 
 def test_templates_and_prompts_are_taken_in_turn():
     plan = Plan(world="pan", templates=("ice", "meadow"), prompts=("night falls",))
-    assert [plan.starting(number)["template"] for number in range(3)] == ["ice", "meadow", "ice"]
-    assert plan.starting(1)["prompt"] == "night falls"
+    assert [plan.starting(number).template for number in range(3)] == ["ice", "meadow", "ice"]
+    assert plan.starting(1).prompt == "night falls"
 
 
 def test_a_cue_is_drawn_from_its_range_by_the_episode_s_own_stream():

@@ -9,9 +9,10 @@ import threading
 
 import pytest
 
+from tests.fakes import CountingWorld
 from tests.rollout.conftest import COUNTING
 from tests.rollout.kills import ROOT, finish_despite_kills
-from wmenv.errors import LogError, OptionError, RolloutError
+from wmenv.errors import LogError, OptionError, RolloutError, UnknownWorldError
 from wmenv.rollout.dataset import Dataset, differences
 from wmenv.rollout.files import locked
 from wmenv.rollout.run import rollout
@@ -108,6 +109,15 @@ def test_another_plan_is_refused_and_touches_nothing(make, change, said):
     with pytest.raises(RolloutError, match=said):
         make("data", resume=True, **change)
     assert checksums(make("data", resume=True)) == before
+
+
+def test_a_world_that_was_given_as_an_object_has_to_be_given_again(make, tmp_path):
+    make("data", world=CountingWorld(goal=4), episodes=3)
+    with pytest.raises(UnknownWorldError, match=r"counting \(object\)"):
+        rollout(out=tmp_path / "data", episodes=6, resume=True, report=False, progress=False)
+    assert rollout(
+        CountingWorld(goal=4), out=tmp_path / "data", episodes=6, resume=True, report=False, progress=False
+    ).complete
 
 
 def test_a_folder_in_use_is_not_written_over(make, tmp_path):

@@ -7,11 +7,12 @@ import pytest
 
 from tests.fakes import CountingWorld, pixel
 from wmenv.contract import ActionTable, Direction, Start
-from wmenv.errors import ActionError, OptionError, UnsupportedError
+from wmenv.errors import ActionError, CheckpointError, OptionError, UnsupportedError
 from wmenv.rollout.dataset import difference
 from wmenv.rollout.plan import Plan
 from wmenv.rollout.policies import random
 from wmenv.rollout.rows import Rows
+from wmenv.worlds.catalog import load_world
 from wmenv.worlds.pan import PanWorld
 from wmenv.worlds.source import gridrooms
 
@@ -180,3 +181,28 @@ def test_actions_of_several_fields():
     done = roll(CountingWorld(actions=table), 3, episodes=4)
     assert done[0].actions.dtype == np.float32
     assert not apart(done, roll(CountingWorld(actions=table), 1, episodes=4))
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """A neural network as a world, whose arithmetic may depend on the shape of the batch."""
+    try:
+        return load_world("gridrooms")
+    except CheckpointError as problem:
+        pytest.skip(str(problem))
+
+
+def test_a_network_s_episode_is_bitwise_the_same_whoever_its_neighbours_are(learned):
+    plan = Plan(world="here", episodes=6, max_steps=5)
+    orders = ([range(3), range(3, 6)], [range(3, 6), range(3)])
+    runs = [{done.number: done.episode for done in Rows(learned, random, plan, 4).run(order)} for order in orders]
+    assert not apart(*runs)
+
+
+def test_a_network_s_episode_is_the_same_to_the_eye_in_every_batch(learned):
+    few, many = (roll(learned, batch, episodes=5, max_steps=6) for batch in (2, 5))
+    for number, episode in few.items():
+        assert (episode.frames == many[number].frames).all()
+        assert (episode.actions == many[number].actions).all()
+        assert episode.rewards == pytest.approx(many[number].rewards, abs=1e-4)
+        assert np.abs(episode.audio.astype(int) - many[number].audio).max() <= 1

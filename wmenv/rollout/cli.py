@@ -52,7 +52,7 @@ def rollout(
     from wmenv.rollout.plan import Cue
     from wmenv.rollout.run import rollout as rolled_out
 
-    named = {
+    named: dict[str, Any] = {
         "max_steps": max_steps,
         "seed": seed,
         "directions": direct and [Cue.read(line) for line in direct],

@@ -88,12 +88,13 @@ class Desk:
     def lost(self, worker: int, how: str) -> list[int]:
         """A worker is gone; its shards, which others will make."""
         shards = sorted(self._with.pop(worker, ()))
-        self._losses.update(shards or [None])
-        hopeless = [shard for shard in shards or [None] if self._losses[shard] >= MOST_LOSSES]
+        over: list[int | None] = [*shards] or [None]
+        self._losses.update(over)
+        hopeless = [shard for shard in over if self._losses[shard] >= MOST_LOSSES]
         if hopeless:
-            over = "before they could begin" if hopeless[0] is None else f"over shard {hopeless[0]}"
+            when = "before they could begin" if hopeless[0] is None else f"over shard {hopeless[0]}"
             raise RolloutError(
-                f"{MOST_LOSSES} workers died {over}, the last one so: {how}. What was finished is whole. If memory ran "
+                f"{MOST_LOSSES} workers died {when}, the last one so: {how}. What was finished is whole. If memory ran "
                 "out, try fewer workers or a smaller batch, and go on with --resume."
             )
         self._waiting.extendleft(reversed(shards))

@@ -73,13 +73,13 @@ class Openings:
 
     def _start(self, recipe: Recipe) -> Start:
         if recipe.group is None:
-            return Start(**self._plan.starting(recipe.episode))
+            return self._plan.starting(recipe.episode)
         return Start(moment=self._past(recipe.group))
 
     def _lived(self, group: int) -> bytes:
         """The moment from which the futures of a group part."""
         plan, session = self._plan, Session(self._world)
-        start = Start(**plan.starting(group))
+        start = plan.starting(group)
         if plan.moment is not None:
             start = replace(start, moment=read_moment(plan))
         mind = Mind(group, plan.stream(group, PAST))

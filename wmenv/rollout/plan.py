@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from wmenv.config import Config
-from wmenv.contract import Direction
+from wmenv.contract import Direction, Start
 from wmenv.errors import OptionError
 
 POLICY, CUES, PAST, FUTURE = range(4)  # what each random stream of an episode is for
@@ -46,9 +46,9 @@ class Cue(Config):
         steps = [part.strip() for part in when.split("-")]
         if not colon or not what.strip() or len(steps) > 2 or not all(step.isdecimal() for step in steps):
             raise OptionError(f"a cue reads 'STEP:TEXT' or 'FROM-TO:TEXT|OTHER TEXT', got {line!r}.")
-        numbers = tuple(int(step) for step in steps)
+        low, high = int(steps[0]), int(steps[-1])
         texts = tuple(text.strip() for text in what.split("|"))
-        return cls(step=numbers[0] if len(numbers) == 1 else numbers, text=texts[0] if len(texts) == 1 else texts)
+        return cls(step=low if len(steps) == 1 else (low, high), text=texts[0] if len(texts) == 1 else texts)
 
     def draw(self, rng: np.random.Generator, suggestions: Sequence[str]) -> tuple[int, Direction]:
         """The step and the direction of one episode; draws twice, whatever is fixed, so that cues do not shift."""
@@ -133,10 +133,10 @@ class Plan(Config):
         """A random stream that belongs to one episode (or group) and one use alone."""
         return np.random.default_rng([self.seed, number, use])
 
-    def starting(self, number: int) -> dict[str, str]:
-        """The template and prompt of the episode (or group) with that number, each taken in turn."""
-        given = {"template": self.templates, "prompt": self.prompts}
-        return {name: options[number % len(options)] for name, options in given.items() if options}
+    def starting(self, number: int) -> Start:
+        """How the episode (or group) with that number begins; templates and prompts are taken in turn."""
+        given: dict[str, Any] = {"template": self.templates, "prompt": self.prompts}
+        return Start(**{name: options[number % len(options)] for name, options in given.items() if options})
 
     def cues(self, episode: int, suggestions: Sequence[str]) -> dict[int, Direction]:
         """What is said at which step of an episode."""

@@ -112,11 +112,13 @@ def _with(found: Any, name: str, settings: Mapping[str, Any]) -> Policy:
     """A class becomes an object with these settings; a function takes them with every call."""
     try:
         if inspect.isclass(found):
-            return found(**settings)
+            made: Policy = found(**settings)
+            return made
         inspect.signature(found).bind(None, **settings)
     except TypeError as problem:
         raise OptionError(f"policy {name!r} does not take the settings {dict(settings)}: {problem}.") from problem
-    return functools.partial(found, **settings) if settings else found
+    policy: Policy = functools.partial(found, **settings) if settings else found
+    return policy
 
 
 def policy_name(policy: str | Callable[..., Any]) -> str:

@@ -53,7 +53,7 @@ class Sheet:
             self._writer.finish()
         self._part.commit()
         path = self._part.path
-        told = {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+        told: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
         told |= {"steps": self.steps, "frames": self.frames, "batch": batch, "made_on": made_on}
         return Receipt(self.shard, self.numbers.start, self.numbers.stop, **told, records=records)
 

@@ -85,11 +85,12 @@ class Crew:
     def __init__(self, job: Job, desk: Desk, told: Told, workers: int, gpus: float) -> None:
         import ray
 
-        self._ray, self._desk, self._told = ray, desk, told
+        self._ray: Any = ray  # whose types do not know what its decorator makes of a class
+        self._desk, self._told = desk, told
         self._job = replace(job, folder=Path(job.folder).absolute())
         shards = list(iter(lambda: desk.claim(0), None))
-        self._far = ray.remote(num_cpus=0, num_gpus=0)(DeskActor).remote(shards, desk.spec)
-        self._worker = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(WorkerActor)
+        self._far = self._ray.remote(num_cpus=0, num_gpus=0)(DeskActor).remote(shards, desk.spec)
+        self._worker = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(WorkerActor)
         self._hired = 0
         self._busy: dict[Any, tuple[int, Any]] = {}  # what an actor will return -> its number and the actor
         for _ in range(min(workers, len(shards))):
@@ -153,7 +154,7 @@ def run_actors(job: Job, desk: Desk, told: Told, workers: int, address: str | No
     if ours:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody else's business
         try:
-            own = {} if address else {"num_cpus": workers, "include_dashboard": False}
+            own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
             ray.init(address=address, log_to_driver=False, **own)
         except (ConnectionError, ValueError) as problem:
             raise OptionError(f"no Ray cluster can be reached at {address!r}: {problem}.") from problem

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Rows:
     def run(self, shards: Iterable[range]) -> Iterator[Finished]:
         """Every episode of these shards, as they end."""
         waiting = self._openings.of(shards)
-        first = [opening for _, opening in zip(range(self._batch), waiting, strict=False)]
+        first = list(islice(waiting, self._batch))
         if not first:
             return
         self._session.revive(beginning(first, self._batch))
@@ -78,8 +79,7 @@ class Rows:
         while self._runs:
             for row, finished in self._step():
                 yield finished
-                opening = next(waiting, None)
-                if opening is not None:
+                for opening in islice(waiting, 1):
                     self._session.restore(opening.moment, [row])
                     self._begin(row, opening)
 
@@ -120,8 +120,9 @@ class Rows:
             chosen = self._world.spec.actions.check(chosen, len(rows))
         except ActionError as problem:
             raise ActionError(f"policy {policy_name(self._policy)} gave a wrong answer: {problem}") from problem
-        actions, directions = self._resting.copy(), [None] * self._batch
+        actions = self._resting.copy()
         actions[rows] = chosen
+        directions: list[Direction | None] = [None] * self._batch
         for row, mind, direction in zip(rows, minds, said, strict=True):
             directions[row] = self._runs[row].cues.get(mind.step, direction)
         return actions, directions

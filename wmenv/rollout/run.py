@@ -5,6 +5,7 @@ Takes stock of the folder, lets an engine make what is missing, and writes the m
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -62,14 +63,7 @@ def rollout(
     with locked(folder):
         plan, batch = _decided(folder, given, config, batch, resume)
         job = Job(plan, folder, batch, record, *(None if isinstance(o, str) else o for o in (world, policy)))
-        if ray or ray_address is not None:
-            from wmenv.rollout.ray_engine import run_actors
-
-            engine: Engine = lambda *work: run_actors(*work, workers, ray_address, gpus_per_worker)
-        elif workers < 1:
-            raise OptionError(f"a rollout needs at least one worker, got {workers}.")
-        else:
-            engine = run_here if workers == 1 else lambda *work: run_processes(*work, workers)
+        engine = _engine(workers, ray or ray_address is not None, ray_address, gpus_per_worker)
         data = _make(job, engine, progress)
         if report:
             from wmenv.rollout.report import write_report
@@ -78,10 +72,21 @@ def rollout(
     return data
 
 
+def _engine(workers: int, on_ray: bool, address: str | None, gpus: float) -> Engine:
+    """How the work is done."""
+    if workers < 1:
+        raise OptionError(f"a rollout needs at least one worker, got {workers}.")
+    if on_ray:
+        from wmenv.rollout.ray_engine import run_actors
+
+        return functools.partial(run_actors, workers=workers, address=address, gpus=gpus)
+    return run_here if workers == 1 else functools.partial(run_processes, workers=workers)
+
+
 def _named(world: World | str | None, policy: Policy | str | None, episodes: int | None) -> dict[str, Any]:
     """What a plan says of the things that were given."""
     given = {
-        "world": world.spec.name if isinstance(world, World) else world,
+        "world": f"{world.spec.name} (object)" if isinstance(world, World) else world,  # no name that could be loaded
         "policy": None if policy is None else policy_name(policy),
         "episodes": episodes,
     }
@@ -104,7 +109,7 @@ def _decided(
             f"{folder} already holds a rollout of {before.episodes} episodes. Go on with --resume, or choose another "
             "folder."
         )
-    asked = Plan.load(config, **(before.model_dump() if config is None else {}) | given)
+    asked = Plan.load(config, **(before.model_dump() if config is None else {}) | dict(given))
     return grown(before, asked), batch or told["batch"]
 
 

@@ -130,7 +130,10 @@ class Facts:
     def build(self, number: int, arrays: Mapping[str, np.ndarray | None], moment: bytes | None) -> Episode:
         """The episode out of its arrays (`frames` among them) and its facts."""
         told = self.episodes[number]
-        directions = tuple(Directed(*rest, tuple(lock) if lock else None) for *rest, lock in told["directions"])
+        directions = tuple(
+            Directed(step, text, applied, reason, tuple(lock) if lock else None)
+            for step, text, applied, reason, lock in told["directions"]
+        )
         words = None if told["words"] is None else tuple(told["words"])
         return Episode(
             spec=self.spec,

@@ -86,7 +86,7 @@ def _described(data: Dataset) -> dict[str, Any]:
 def stored_space(table: ActionTable) -> spaces.Space:
     """The space of the actions in the data: the world's own, in its own range."""
     if table.kind == "box":
-        return spaces.Box(np.float32(table.low), np.float32(table.high), dtype=np.float32)
+        return spaces.Box(np.array(table.low, np.float32), np.array(table.high, np.float32))
     return action_space(table)
 
 
