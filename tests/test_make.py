@@ -24,7 +24,7 @@ def test_registering_again_changes_nothing():
 
 @pytest.mark.parametrize("name", sorted(wmenv.LAZY))
 def test_public_names_are_there(name):
-    assert getattr(wmenv, name).__name__ == name
+    assert getattr(wmenv, name).__name__.rpartition(".")[2] == name  # "rollout" is a package that can be called
 
 
 def test_a_name_that_is_not_there_is_missing_as_everywhere():
