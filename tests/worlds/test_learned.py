@@ -130,6 +130,15 @@ def test_passes_are_chosen_per_world_and_share_the_weights(weights):
     assert frames[0].shape == frames[1].shape
 
 
+def test_half_the_bits_give_a_world_too_in_a_smaller_state(weights):
+    whole, half = LearnedWorld(weights), LearnedWorld(weights, bf16=True)
+    state, _ = half.open([Start()] * 2, [5, 6])
+    state, outcomes = walk(half, state, [2, 0, 5], {1: "the lights go out"})
+    assert outcomes[-1].frames.shape == (2, 56, 56, 3)
+    assert np.isfinite(outcomes[-1].reward).all()
+    assert state.nbytes < 0.7 * whole.open([Start()] * 2, [5, 6])[0].nbytes
+
+
 def test_explore_pays_nothing_and_never_ends(weights):
     world = LearnedWorld(weights, "explore")
     with pytest.raises(UnsupportedError):

@@ -156,7 +156,7 @@ class Stream(nn.Module):
             parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
         tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
         harmonics = torch.cos(torch.pi * frame.level[:, None] * torch.arange(16, device=x.device))
-        return tokens, self.condition(action + self.level(harmonics))
+        return tokens, self.condition(action + self.level(harmonics.to(action.dtype)))
 
     def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and modulation of (rows, slot) word numbers."""
