@@ -395,7 +395,8 @@ class ArrayState(State):
 def pack_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
     """Named arrays and JSON metadata as bytes that hold no code."""
     buffer = io.BytesIO()
-    np.savez(buffer, __meta__=np.frombuffer(json.dumps(dict(meta)).encode(), np.uint8), **arrays)
+    note = np.frombuffer(json.dumps(dict(meta)).encode(), np.uint8)
+    np.savez(buffer, __meta__=note, **arrays)  # type: ignore[arg-type]  # mypy thinks of savez's allow_pickle
     return buffer.getvalue()
 
 
