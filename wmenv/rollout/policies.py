@@ -11,13 +11,14 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from wmenv.contract import Actions, Directions, WorldSpec
 from wmenv.errors import OptionError, UnsupportedError, did_you_mean
 
+AHEAD = 64  # actions drawn at a time, which is much cheaper than one by one
 CHANGE_OF_MIND = 0.4  # how likely a wanderer takes up another action at a step
 
 
@@ -60,8 +61,10 @@ class Policy(Protocol):
 
 def random(view: View) -> Actions:
     """Any action, each time anew."""
-    table = view.spec.actions
-    return np.concatenate([table.sample(mind.rng, 1) for mind in view.minds])
+    for mind in view.minds:
+        if mind.step % AHEAD == 0:
+            mind.memory["actions"] = view.spec.actions.sample(mind.rng, AHEAD)
+    return np.stack([mind.memory["actions"][mind.step % AHEAD] for mind in view.minds])
 
 
 def wander(view: View) -> Actions:
@@ -112,8 +115,7 @@ def _with(found: Any, name: str, settings: Mapping[str, Any]) -> Policy:
     """A class becomes an object with these settings; a function takes them with every call."""
     try:
         if inspect.isclass(found):
-            made: Policy = found(**settings)
-            return made
+            return cast(Policy, found(**settings))
         inspect.signature(found).bind(None, **settings)
     except TypeError as problem:
         raise OptionError(f"policy {name!r} does not take the settings {dict(settings)}: {problem}.") from problem
