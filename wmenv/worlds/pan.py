@@ -44,7 +44,7 @@ ACTIONS = ActionTable(
     noop=4,
     inverse={0: 1, 1: 0, 2: 3, 3: 2},
     pans=(0, 1, 2, 3),
-    keys={"a": 0, "d": 1, "w": 2, "s": 3, "left": 0, "right": 1, "up": 2, "down": 3},
+    keys={"a": 0, "d": 1, "w": 2, "s": 3, "ArrowLeft": 0, "ArrowRight": 1, "ArrowUp": 2, "ArrowDown": 3},
 )
 PAN = np.array([(0, -1), (0, 1), (-1, 0), (1, 0), (0, 0)])  # y, x in strides
 
