@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,15 @@ def test_play_by_hand_needs_a_terminal(wmenv):
     played = wmenv("play", "wmenv/Pan-v0")
     assert played.exit_code == 2
     assert "--script" in played.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a window needs no display variable")
+def test_a_window_needs_a_display(wmenv, monkeypatch):
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    played = wmenv("play", "wmenv/Pan-v0", "--window")
+    assert played.exit_code == 2
+    assert "no display" in played.stderr
 
 
 def test_record_keeps_one_line_per_episode(wmenv):
