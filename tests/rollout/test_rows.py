@@ -17,11 +17,16 @@ from wmenv.worlds.pan import PanWorld
 from wmenv.worlds.source import gridrooms
 
 
-def roll(world, batch, policy=random, **settings):
-    """All episodes of a plan, by number."""
+def run_of(world, batch, policy=random, **settings):
+    """The episodes of a plan as they are finished."""
     plan = Plan(world="here", **({"episodes": 12, "max_steps": 10} | settings))
     shards = [range(start, min(start + 5, plan.episodes)) for start in range(0, plan.episodes, 5)]
-    return {done.number: done.episode for done in Rows(world, policy, plan, batch).run(shards)}
+    return Rows(world, policy, plan, batch).run(shards)
+
+
+def roll(world, batch, policy=random, **settings):
+    """All episodes of a plan, by number."""
+    return {done.number: done.episode for done in run_of(world, batch, policy, **settings)}
 
 
 def more(view):
@@ -206,3 +211,14 @@ def test_a_network_s_episode_is_the_same_to_the_eye_in_every_batch(learned):
         assert (episode.actions == many[number].actions).all()
         assert episode.rewards == pytest.approx(many[number].rewards, abs=1e-4)
         assert np.abs(episode.audio.astype(int) - many[number].audio).max() <= 1
+
+
+def test_frames_that_somebody_holds_are_never_written_over():
+    held = {done.number: done.episode.frames for done in run_of(CountingWorld(), 2, episodes=40)}
+    fresh = roll(CountingWorld(), 2, episodes=40)
+    assert all((held[number] == fresh[number].frames).all() for number in fresh)
+
+
+def test_frames_that_nobody_holds_make_room_for_others():
+    places = {done.episode.frames.ctypes.data for done in run_of(CountingWorld(), 2, episodes=40)}
+    assert len(places) <= 4

@@ -63,8 +63,8 @@ def random(view: View) -> Actions:
     """Any action, each time anew."""
     for mind in view.minds:
         if mind.step % AHEAD == 0:
-            mind.memory["actions"] = view.spec.actions.sample(mind.rng, AHEAD)
-    return np.stack([mind.memory["actions"][mind.step % AHEAD] for mind in view.minds])
+            mind.memory["actions"] = view.spec.actions.sample(mind.rng, AHEAD).tolist()
+    return np.array([mind.memory["actions"][mind.step % AHEAD] for mind in view.minds])
 
 
 def wander(view: View) -> Actions:

@@ -7,7 +7,7 @@ its episodes. Knows nothing of how episodes are made.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -47,7 +47,7 @@ class Sheet:
     def full(self) -> bool:
         return self._next == self.numbers.stop
 
-    def finish(self, batch: int, made_on: Mapping[str, Any], records: list[dict[str, Any]]) -> Receipt:
+    def finish(self, batch: int, made_on: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> Receipt:
         """The shard is whole and on the disk."""
         with clear_errors(self._part.path):
             self._writer.finish()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Receipt:
     records: Sequence[Mapping[str, Any]] = ()
 
     def save(self, folder: Path) -> None:
-        write_whole(receipt_path(folder, self.shard), json.dumps(finite(asdict(self)), allow_nan=False))
+        write_whole(receipt_path(folder, self.shard), json.dumps(finite(vars(self)), allow_nan=False))
 
     @classmethod
     def load(cls, folder: Path, shard: int) -> Receipt | None:
@@ -52,7 +52,7 @@ class Receipt:
     @property
     def entry(self) -> dict[str, Any]:
         """Its line in the manifest."""
-        return {name: value for name, value in asdict(self).items() if name not in ("records", "made_on")}
+        return {name: value for name, value in vars(self).items() if name not in ("records", "made_on")}
 
 
 def receipt_path(folder: Path, shard: int) -> Path:

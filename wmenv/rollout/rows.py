@@ -20,7 +20,7 @@ from wmenv.errors import ActionError
 from wmenv.rollout.openings import Opening, Openings, beginning
 from wmenv.rollout.plan import POLICY, Plan
 from wmenv.rollout.policies import Mind, Policy, View, load_attribute, policy_name
-from wmenv.rollout.tape import Tape
+from wmenv.rollout.tape import Reels, Tape
 from wmenv.sim.session import Session
 
 
@@ -65,6 +65,7 @@ class Rows:
         table = world.spec.actions
         rest = table.noop if table.noop is not None else table.sample(np.random.default_rng(0), 1)[0]
         self._resting = np.array([rest] * batch)
+        self._reels = Reels(world.spec, plan.max_steps)
         self._runs: dict[int, Run] = {}
 
     def run(self, shards: Iterable[range]) -> Iterator[Finished]:
@@ -88,7 +89,7 @@ class Rows:
         self._runs[row] = Run(
             opening,
             Mind(number, self._plan.stream(number, POLICY), opening.instruction),
-            Tape(self._world.spec, opening.outcome, opening.words),
+            Tape(self._world.spec, self._reels.take(), opening.outcome, opening.words),
             self._plan.cues(number, self._world.spec.suggestions),
         )
         if self._observer is not None:
@@ -103,7 +104,7 @@ class Rows:
         self._record(rows, actions, directions, shown.outcome, None if self._task.name == "none" else reward)
         active, late = np.zeros((2, self._batch), np.bool_)
         active[rows] = True
-        late[rows] = [len(self._runs[row].tape) >= self._plan.max_steps for row in rows]
+        late[rows] = [self._runs[row].mind.step >= self._plan.max_steps for row in rows]
         over, late = over & active, late & ~over
         step = Step(active, actions, directions, shown.outcome, reward, over, late, shown.span)
         records = self._observer.stepped(step) if self._observer is not None else {}
@@ -113,7 +114,9 @@ class Rows:
     def _decide(self, rows: list[int]) -> tuple[Actions, list[Direction | None]]:
         """What the policy does in `rows`, and what it and the script say there."""
         minds = [self._runs[row].mind for row in rows]
-        view = View(np.asarray(self._session.frames)[rows], minds, self._world.spec, self._batch)
+        frames = np.asarray(self._session.frames)
+        seen = frames if len(rows) == self._batch else frames[rows]
+        view = View(seen, minds, self._world.spec, self._batch)
         given = self._policy(view)
         chosen, said = given if isinstance(given, tuple) else (given, no_directions(len(rows)))
         try:
@@ -131,10 +134,10 @@ class Rows:
         self, rows: list[int], actions: Actions, directions: Any, outcome: Outcome, reward: np.ndarray | None
     ) -> None:
         words = self._world.describe(self._session.state) if self._plan.words else None  # type: ignore[attr-defined]
+        taken, paid = actions.tolist(), [None] * self._batch if reward is None else reward.tolist()
         for row in rows:
-            run = self._runs[row]
-            earned = None if reward is None else float(reward[row])
-            run.tape.add(actions[row], outcome, row, earned, words[row] if words else None)
+            run, earned = self._runs[row], paid[row]
+            run.tape.add(taken[row], outcome, row, earned, words[row] if words else None)
             if directions[row] is not None:
                 run.tape.told(directions[row], outcome.receipts[row] if outcome.receipts is not None else None)
             run.mind.step, run.mind.reward = run.mind.step + 1, earned

@@ -5,6 +5,7 @@ Copies what it keeps, so that no batch stays in memory for the sake of one row. 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,18 +14,34 @@ import numpy as np
 from wmenv.contract import Direction, Outcome, Receipt, Start, WorldSpec
 from wmenv.episodes import Directed, Episode
 
-ROOM = 64  # frames there is room for at first
+ROOM = 512  # frames that a reel holds at most; a longer episode moves to one of its own
+IDLE = 3  # references to a reel that nobody looks at: the shelf's, the loop's, and that of the call that counts them
+
+
+class Reels:
+    """Memory for frames, used again when nobody holds what was in it: fresh pages cost more than copying into them."""
+
+    def __init__(self, spec: WorldSpec, longest: int) -> None:
+        self._shape = (min(ROOM, longest * spec.frames_per_step + 1), spec.height, spec.width, 3)
+        self._shelf: list[np.ndarray] = []
+
+    def take(self) -> np.ndarray:
+        for reel in self._shelf:
+            if sys.getrefcount(reel) <= IDLE:  # an episode whose frames are a view of it would be one more
+                return reel
+        self._shelf.append(np.empty(self._shape, np.uint8))
+        return self._shelf[-1]
 
 
 class Tape:
-    """Records the row of one episode; `first` is the outcome of its opening, with that row alone."""
+    """Records the row of one episode on a reel; `first` is the outcome of its opening, with that row alone."""
 
-    def __init__(self, spec: WorldSpec, first: Outcome, words: str | None) -> None:
+    def __init__(self, spec: WorldSpec, reel: np.ndarray, first: Outcome, words: str | None) -> None:
         self._spec = spec
-        self._frames = np.empty((ROOM, *first.frames.shape[1:]), np.uint8)
+        self._frames = reel
         self._length = 0
         self._keep(np.asarray(first.frames))
-        self._actions: list[np.ndarray] = []
+        self._actions: list[Any] = []
         self._rewards: list[float] = []
         self._audio: list[np.ndarray] = []
         self._pose = [np.array(first.pose[0], np.float32)] if first.pose is not None else []
@@ -35,14 +52,10 @@ class Tape:
         """How many steps were taken."""
         return len(self._actions)
 
-    @property
-    def total_reward(self) -> float | None:
-        return float(np.sum(self._rewards)) if self._rewards else None
-
-    def add(self, action: np.ndarray, outcome: Outcome, row: int, reward: float | None, words: str | None) -> None:
+    def add(self, action: Any, outcome: Outcome, row: int, reward: float | None, words: str | None) -> None:
         """A step that `row` of the batch took."""
         self._keep(outcome.frames[row : row + 1] if outcome.chunk is None else outcome.chunk[row])
-        self._actions.append(np.array(action))
+        self._actions.append(action)
         if reward is not None:
             self._rewards.append(reward)
         if outcome.audio is not None:
@@ -63,7 +76,7 @@ class Tape:
         """All of it."""
         return Episode(
             frames=self._frames[: self._length],
-            actions=np.stack(self._actions),
+            actions=np.array(self._actions, np.float32 if self._spec.actions.kind == "box" else np.int64),
             spec=self._spec,
             rewards=np.array(self._rewards, np.float32) if self._rewards else None,
             terminated=terminated,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +26,7 @@ def reshard(data: Dataset, out: Path, kind: Literal["npz", "parquet"]) -> Path:
             try:
                 for number in sheet.numbers:
                     sheet.add(number, data[number])
-                told = asdict(before)
-                receipts.append(sheet.finish(told["batch"], told["made_on"], told["records"]))
+                receipts.append(sheet.finish(before.batch, before.made_on, before.records))
             finally:
                 sheet.discard()
             receipts[-1].save(out)
