@@ -50,7 +50,7 @@ def write_report(data: Dataset) -> Path | None:
         "## Episodes",
         summary(records, [name for name in FIGURES if name not in TIMES]),
         ended(records),
-        f"![distributions]({PLOTS})" if plotted else "Plots need matplotlib: `pip install 'wmenv[plot]'`.",
+        f"![distributions]({PLOTS})" if plotted else "",
         "## Time",
         "A step serves all rows of a batch. Times are of the machine and its load, and are not part of the data.",
         summary(records, TIMES),
@@ -151,12 +151,12 @@ def _part(record: Record, name: str, part: str) -> Any:
 
 
 def plot(path: Path, records: Sequence[Record]) -> bool:
-    """A histogram of every figure that is known of more than one episode; False without matplotlib."""
+    """A histogram of every figure that is not the same in all episodes; False if there is none, or no matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return False
-    known = {name: values for name in FIGURES if len(values := measured(records, name)) > 1}
+    known = {name: values for name in FIGURES if len(set(values := measured(records, name))) > 1}
     if not known:
         return False
     columns = 3
