@@ -37,7 +37,7 @@ class Dataset(Sequence[Episode]):
         self.manifest = told
         self.plan = Plan.model_validate(told["plan"])
         found = (Receipt.load(self.folder, shard) for shard in self.plan.shards)
-        self.receipts = {receipt.shard: receipt for receipt in found if receipt is not None}
+        self.receipts = {receipt.shard: receipt.light for receipt in found if receipt is not None}
         self._reader = lru_cache(OPEN_AT_ONCE)(self._open)
 
     @property
@@ -58,9 +58,11 @@ class Dataset(Sequence[Episode]):
 
     @property
     def records(self) -> Iterator[dict[str, Any]]:
-        """What was measured of each episode, in order."""
+        """What was measured of each episode, in order, read shard by shard."""
         for shard in sorted(self.receipts):
-            yield from map(dict, self.receipts[shard].records)
+            receipt = Receipt.load(self.folder, shard)
+            if receipt is not None:
+                yield from map(dict, receipt.records)
 
     def __len__(self) -> int:
         """How many episodes the plan has."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ class Receipt:
             return cls(**json.loads(receipt_path(folder, shard).read_text()))
         except (OSError, ValueError, TypeError):
             return None
+
+    @property
+    def light(self) -> Receipt:
+        """The receipt without its records, for those who hold many; the records are in its file."""
+        return replace(self, records=())
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def take_stock(folder: Path, plan: Plan) -> Iterator[tuple[int, Receipt | None, 
         elif wrong := damage(folder, receipt):
             yield shard, None, wrong
         else:
-            yield shard, receipt, None
+            yield shard, receipt.light, None
 
 
 def damage(folder: Path, receipt: Receipt) -> str | None:

@@ -38,7 +38,7 @@ TIMES = [name for name in FIGURES if name.endswith("ms")]
 
 def write_report(data: Dataset) -> Path | None:
     """Write the report of the episodes that are there beside them; None if there are none."""
-    records = list(data.records)
+    records = [brief(record) for record in data.records]
     if not records:
         return None
     worst = worst_first(records)[:SHOWN]
@@ -68,9 +68,16 @@ def write_report(data: Dataset) -> Path | None:
     return path
 
 
+def brief(record: Record) -> dict[str, Any]:
+    """What the report needs of a record; of a hundred thousand it would be too much to hold all."""
+    told = {name: record[name] for name in ("episode", "end", "return", "steps")}
+    figures = {name: found for name, measure in FIGURES.items() if (found := measure(record)) is not None}
+    return told | {"alarms": record.get("alarms"), "figures": figures}
+
+
 def worst_first(records: Sequence[Record]) -> list[Record]:
     """The episodes that somebody should look at, in that order."""
-    return sorted(records, key=lambda r: (-len(r.get("alarms", ())), r["return"] or 0.0, r["episode"]))
+    return sorted(records, key=lambda r: (-len(r["alarms"] or ()), r["return"] or 0.0, r["episode"]))
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -100,8 +107,7 @@ def summary(records: Sequence[Record], names: Sequence[str]) -> str:
 
 def measured(records: Sequence[Record], name: str) -> np.ndarray:
     """A figure of every episode that has it."""
-    values = [FIGURES[name](record) for record in records]
-    return np.array([value for value in values if value is not None], float)
+    return np.array([record["figures"][name] for record in records if name in record["figures"]], float)
 
 
 def ended(records: Sequence[Record]) -> str:
@@ -120,27 +126,24 @@ def made_on(data: Dataset) -> str:
 
 def alarms(records: Sequence[Record]) -> str:
     """How many episodes raised each alarm."""
-    if not any("alarms" in record for record in records):
+    if all(record["alarms"] is None for record in records):
         return "Nothing was measured: the rollout was made without records."
-    rung = Counter(name for record in records for name in record.get("alarms", ()))
+    rung = Counter(name for record in records for name in record["alarms"] or ())
     lines = [[name, str(count), f"{count / len(records):.1%}"] for name, count in rung.most_common()]
     return table(["alarm", "episodes", "share"], lines) if lines else "No episode raised an alarm."
 
 
 def directions(data: Dataset) -> str:
     """What was said, and what became of it."""
-    if not any(record.get("directions_count") for record in data.records):
-        return ""
-    told = [one for record in data.records for one in record["directions"]]
-    taken = Counter(one["text"] for one in told if one["applied"])
-    refused = Counter(one["text"] for one in told if not one["applied"])
-    texts = sorted({*taken, *refused})
-    return table(["direction", "taken", "refused"], [[text, str(taken[text]), str(refused[text])] for text in texts])
+    told = Counter((one["text"], bool(one["applied"])) for r in data.records for one in r.get("directions", ()))
+    texts = sorted({text for text, _ in told})
+    lines = [[text, str(told[text, True]), str(told[text, False])] for text in texts]
+    return table(["direction", "taken", "refused"], lines) if lines else ""
 
 
 def _line(record: Record) -> list[str]:
     earned = "-" if record["return"] is None else f"{record['return']:g}"
-    return [str(record["episode"]), ", ".join(record.get("alarms", ())) or "-", earned, str(record["steps"])]
+    return [str(record["episode"]), ", ".join(record["alarms"] or ()) or "-", earned, str(record["steps"])]
 
 
 def _part(record: Record, name: str, part: str) -> Any:

@@ -36,9 +36,9 @@ def work(job: Job, seat: Seat) -> None:
         for finished in rows.run(claimed(job, seat)):
             pulse.finished(finished)
             for receipt in press.add(finished):
-                seat.hand_in(receipt)
+                seat.hand_in(receipt.light)
         for receipt in press.rest():
-            seat.hand_in(receipt)
+            seat.hand_in(receipt.light)
     pulse.beat()
 
 

@@ -9,7 +9,7 @@ from wmenv.errors import OptionError
 from wmenv.rollout.dataset import Dataset
 from wmenv.rollout.files import locked
 from wmenv.rollout.press import Sheet
-from wmenv.rollout.receipts import MANIFEST, write_manifest
+from wmenv.rollout.receipts import MANIFEST, Receipt, write_manifest
 
 
 def reshard(data: Dataset, out: Path, kind: Literal["npz", "parquet"]) -> Path:
@@ -26,7 +26,8 @@ def reshard(data: Dataset, out: Path, kind: Literal["npz", "parquet"]) -> Path:
             try:
                 for number in sheet.numbers:
                     sheet.add(number, data[number])
-                receipts.append(sheet.finish(before.batch, before.made_on, before.records))
+                measured = Receipt.load(data.folder, shard) or before
+                receipts.append(sheet.finish(before.batch, before.made_on, measured.records))
             finally:
                 sheet.discard()
             receipts[-1].save(out)
