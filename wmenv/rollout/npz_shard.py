@@ -21,7 +21,9 @@ LEVEL = 6  # of zlib; 9 saves a quarter on tiles for 2.5 times the work, and not
 EPOCH = (1980, 1, 1, 0, 0, 0)  # no clock in the bytes: the same episodes, the same file
 
 
-class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `reader`)
+class Writer:
+    """Writes one file."""
+
     def __init__(self, file: IO[bytes], jpeg: int | None) -> None:
         self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL)
         self._jpeg = jpeg
@@ -72,7 +74,9 @@ class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `rea
             np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-class reader:  # noqa: N801
+class Reader:
+    """Reads one file."""
+
     _file: Any = None
 
     def __init__(self, path: Path) -> None:

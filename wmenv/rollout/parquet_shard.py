@@ -45,7 +45,9 @@ def schema_of(spec: WorldSpec) -> pa.Schema:
     )
 
 
-class writer:  # noqa: N801  (a kind of shard is a module with `writer` and `reader`)
+class Writer:
+    """Writes one file."""
+
     def __init__(self, file: IO[bytes], jpeg: int | None) -> None:
         self._file, self._jpeg = file, jpeg
         self._writer: Any = None
@@ -109,7 +111,9 @@ def table_of(number: int, episode: Episode, jpeg: int | None) -> pa.Table:
     )
 
 
-class reader:  # noqa: N801
+class Reader:
+    """Reads one file."""
+
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path, page_checksum_verification=True)
         told = self._file.metadata.metadata

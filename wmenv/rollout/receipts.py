@@ -106,12 +106,6 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return told
 
 
-def stored_plan(folder: Path) -> Plan | None:
-    """The plan that a folder was begun with."""
-    told = read_manifest(folder)
-    return None if told is None else Plan.model_validate(told["plan"])
-
-
 def grown(before: Plan, asked: Plan) -> Plan:
     """The plan to go on with: the one from before, with more episodes if `asked` for; nothing else may differ."""
     changes = [

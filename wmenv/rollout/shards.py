@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from wmenv.contract import Start, WorldSpec
 from wmenv.episodes import Directed, Episode, spec_facts, spec_of
-from wmenv.errors import EpisodeFileError, LogError, WmenvError
+from wmenv.errors import EpisodeFileError, LogError, MissingExtraError
 
 FORMAT = "wmenv-shard-1"
 PER_STEP = ("actions", "rewards", "audio")
@@ -45,17 +46,17 @@ class ShardReader(Protocol):
 
 def open_writer(kind: str, file: IO[bytes], jpeg: int | None) -> ShardWriter:
     """A writer of that kind of shard; with `jpeg`, frames are kept with loss in that quality."""
-    return _kind(kind).writer(file, jpeg)
+    return _kind(kind).Writer(file, jpeg)
 
 
 def open_reader(path: Path) -> ShardReader:
     """A reader of a shard; `EpisodeFileError` if it is not one, or not a whole one."""
     with damage_named(path):
-        return _kind(path.suffix.removeprefix(".")).reader(path)
+        return _kind(path.suffix.removeprefix(".")).Reader(path)
 
 
 def _kind(kind: str) -> Any:
-    """The module of a kind of shard: `writer` and `reader`."""
+    """The module of a kind of shard, with its `Writer` and `Reader`."""
     if kind == "parquet":
         from wmenv.rollout import parquet_shard
 
@@ -65,20 +66,15 @@ def _kind(kind: str) -> Any:
     return npz_shard
 
 
-class damage_named:  # noqa: N801  (reads as a phrase: `with damage_named(path)`)
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
     """Whatever a damaged file makes its library raise, as `EpisodeFileError` with the name of the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, WmenvError) and not isinstance(problem, EpisodeFileError):
-            return
-        if isinstance(problem, Exception):
-            raise EpisodeFileError(f"{self._path} is damaged, or no shard of ours: {problem!r}.") from problem
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except Exception as problem:
+        raise EpisodeFileError(f"{path} is damaged, or no shard of ours: {problem!r}.") from problem
 
 
 # --- what is not an array -------------------------------------------------------------------------------------------
