@@ -23,6 +23,7 @@ from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.models.stream import Stream, StreamConfig
 from wmenv.train.data import Episodes
 from wmenv.train.objective import ObjectiveConfig, losses, passage_of
+from wmenv.train.traits import folded, share
 
 
 class TrainConfig(Config):
@@ -38,6 +39,7 @@ class TrainConfig(Config):
     batch: int = 48
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
+    traits: bool = True  # tiles learn from those they have something in common with
     rate: float = 2e-3
     warmup: int = 100
     cooldown: float = 0.25  # last share of the steps over which the rate falls to nothing
@@ -84,6 +86,9 @@ def begin(config: TrainConfig, facts: dict) -> Run:
         model.load_state_dict(_weights(Path(config.start), config.model))
     model.pictures.images.copy_(torch.from_numpy(facts["images"]))
     model.pictures.anchored.copy_(torch.from_numpy(facts["anchored"]))
+    if config.traits and "traits" in facts:
+        share(model, facts["traits"])
+        share(averaged, facts["traits"])
     averaged.load_state_dict(model.state_dict())
     averaged.requires_grad_(False)
     return Run(model, averaged, optimisers_of(model, config))
@@ -183,7 +188,7 @@ def save(run: Run, out: Path, facts: dict) -> None:
     partial = out / "run.tmp"
     torch.save(run.state(), partial)
     os.replace(partial, out / "run.pt")
-    save_stream(run.averaged, out / "stream.safetensors", {"step": run.step})
+    save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step})
 
 
 def _last(out: Path) -> dict:

@@ -24,6 +24,7 @@ class ObjectiveConfig(Config):
     wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
     forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
     visible: float = 0.2  # weight of tiles that were given
+    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
     motion: float = 0.3
     reward: float = 0.2
     end: float = 0.2
@@ -49,7 +50,8 @@ def passage_of(
     wrong &= level[..., None] > 0
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
     noised = torch.where(hidden, model.pictures.undrawn, torch.where(wrong, other, batch.tiles))
-    weight = torch.where(hidden | wrong, 1.0, config.visible)
+    changed = ~unknown & (batch.place != batch.tiles) & model.pictures.anchored[batch.tiles]
+    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, 1.0), config.visible)
     place, age, spot = _forget(batch, model.pictures.never, config.forget, generator)
     frame = Frame(
         noised=noised.flatten(0, 1),

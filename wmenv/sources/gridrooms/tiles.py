@@ -88,6 +88,12 @@ class Catalogue:
         return self._id_of[Tile(kind, colour, state, under, carried, dark)]
 
     @cached_property
+    def traits(self) -> np.ndarray:
+        """(C, 6) the fields of every tile as small numbers, each counted from nought."""
+        fields = np.array([[str(field) for field in tile] for tile in self.tiles]).T
+        return np.stack([np.unique(field, return_inverse=True)[1] for field in fields], 1)
+
+    @cached_property
     def agent(self) -> np.ndarray:
         """(6, P) ids of the agent tile: its colour, and the place tile that lies under it or is carried (else -1)."""
         places = self.tiles[: self.encode("agent", COLOURS[0])]
