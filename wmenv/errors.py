@@ -7,7 +7,7 @@ Each error finishes the reader's thought: what was asked, what was found, what t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class WmenvError(Exception):
@@ -75,6 +75,34 @@ class LogError(WmenvError, OSError):
 
 class RolloutError(WmenvError, RuntimeError):
     """A rollout cannot go on: its folder belongs to another one, or its workers keep dying."""
+
+
+class AgentError(WmenvError, RuntimeError):
+    """An agent outside wmenv, such as a language model behind an endpoint, gives no answer, or has spent its budget."""
+
+
+class ProtocolError(WmenvError, ValueError):
+    """A message does not fit the session protocol, or a step id does not follow."""
+
+
+class BusyError(WmenvError, RuntimeError):
+    """A server has no room for what was asked; the message names the limit, `retry_after_s` says when to ask again."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SessionError(WmenvError, LookupError):
+    """Sessions or snapshots are not on the server, or not any more; `gone` names them."""
+
+    def __init__(self, message: str, gone: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.gone = tuple(gone)
+
+
+class RemoteError(WmenvError, ConnectionError):
+    """A server of worlds cannot be reached, or has failed."""
 
 
 class ConformanceError(WmenvError, AssertionError):
