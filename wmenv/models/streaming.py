@@ -110,20 +110,21 @@ class Streamer:
         """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
 
         The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The
-        last
-        pass draws everything that is left, and draws again what, beside all the others, turned out to make no sense.
+        last pass draws everything that is left, and draws again what, beside all the others, turned out to make no
+        sense.
         """
         chances = logits.float().softmax(-1)
-        dice = uniforms(memory["seed"], memory["step"], number, tiles.shape[1])
-        drawn = (chances.cumsum(-1) < dice[..., None] * 0.999999).sum(-1).clamp(max=chances.shape[-1] - 1)
+        dice = uniforms(memory["seed"], memory["step"], number, tiles.shape[1] + 1)
+        drawn = self.model.pictures.throw(chances, dice[:, :-1], dice[:, -1:])
         undrawn = tiles == self.model.pictures.undrawn
-        if number < passes - 1:
-            rank = torch.where(chances.amax(-1) > SURE, 2.0, -self.distance).masked_fill(~undrawn, 2.0)
-            keep = round(tiles.shape[1] * (number + 1) / passes)
-            least = rank.topk(keep, dim=-1).values[:, -1:].clamp(max=2.0)
-            return torch.where(undrawn & (rank >= least), drawn, tiles)
-        believed = chances.gather(-1, tiles.clamp(max=chances.shape[-1] - 1)[..., None]).squeeze(-1)
-        return torch.where(undrawn | (believed < ABSURD), drawn, tiles)
+        if number == passes - 1:
+            believed = chances.gather(-1, tiles.clamp(max=chances.shape[-1] - 1)[..., None]).squeeze(-1)
+            return torch.where(undrawn | (believed < ABSURD), drawn, tiles)
+        sure = undrawn & (chances.amax(-1) > SURE)
+        open_ = undrawn & ~sure
+        turn = (self.distance + 1e6 * ~open_).argsort(dim=-1, stable=True).argsort(dim=-1)
+        near = turn * (passes - number) < open_.sum(-1, keepdim=True)
+        return torch.where(sure | (open_ & near), drawn, tiles)
 
     # --- attention to what came before ---
 

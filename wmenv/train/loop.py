@@ -84,8 +84,8 @@ def begin(config: TrainConfig, facts: dict) -> Run:
     model, averaged = Stream(config.model), Stream(config.model)
     if config.start:
         model.load_state_dict(_weights(Path(config.start), config.model))
-    model.pictures.images.copy_(torch.from_numpy(facts["images"]))
-    model.pictures.anchored.copy_(torch.from_numpy(facts["anchored"]))
+    for name in ("images", "anchored", "sight"):
+        getattr(model.pictures, name).copy_(torch.from_numpy(facts[name]))
     if config.traits and "traits" in facts:
         share(model, facts["traits"])
         share(averaged, facts["traits"])

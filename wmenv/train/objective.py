@@ -23,6 +23,7 @@ class ObjectiveConfig(Config):
     clean: float = 0.2  # share of frames with everything drawn
     wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
     forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
+    fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
     motion: float = 0.3
@@ -52,7 +53,7 @@ def passage_of(
     noised = torch.where(hidden, model.pictures.undrawn, torch.where(wrong, other, batch.tiles))
     changed = ~unknown & (batch.place != batch.tiles) & model.pictures.anchored[batch.tiles]
     weight = torch.where(hidden | wrong, torch.where(changed, config.changed, 1.0), config.visible)
-    place, age, spot = _forget(batch, model.pictures.never, config.forget, generator)
+    place, age, spot = _forget(batch, model.pictures.never, config, generator)
     frame = Frame(
         noised=noised.flatten(0, 1),
         place=place.flatten(0, 1),
@@ -66,12 +67,22 @@ def passage_of(
     return Passage(frame, batch.pose, batch.words, batch.directed), weight.flatten(0, 1)
 
 
-def _forget(batch: Batch, never: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Memory as it is, but for some passages that lose one kind of it."""
-    lost = torch.rand(2, len(batch.tiles), 1, 1, generator=generator) < share
-    place = torch.where(lost[0], never, batch.place)
-    age = torch.where(lost[0], 0, batch.age)
-    return place, age, torch.where(lost[1], never, batch.spot)
+def _forget(
+    batch: Batch, never: int, config: ObjectiveConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Memory as it is, but for some passages that lose one kind of it, and some patches that lose theirs.
+
+    A dream's memory is never as good as the truth's: what it wrongly left dark a frame ago must not stay dark for ever.
+    """
+    shape = batch.tiles.shape
+    lost = torch.rand(2, len(batch.tiles), 1, 1, generator=generator) < config.forget
+    rate = config.fade * (2 * torch.rand(2, *shape[:2], 1, generator=generator) - 1).clamp(min=0)
+    gone = lost | (torch.rand(2, *shape, generator=generator) < rate)
+    place = torch.where(gone[0], never, batch.place)
+    age = torch.where(gone[0], 0, batch.age)
+    other = batch.tiles.gather(-1, torch.randint(shape[-1], shape, generator=generator))
+    mistaken = ~lost[1] & (torch.rand(shape, generator=generator) < 0.5)
+    return place, age, torch.where(gone[1], torch.where(mistaken, other, never), batch.spot)
 
 
 def losses(model: Stream, passage: Passage, weight: Tensor, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:

@@ -6,8 +6,6 @@ Folded into plain tables when weights are saved, so a checkpoint and the world t
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -34,15 +32,18 @@ class SharedByTraits(nn.Module):
 def share(model: Stream, traits: np.ndarray) -> None:
     """Let every table over the palette of `model` learn by traits, (tiles, kinds of trait) small numbers."""
     pictures = model.pictures
-    for table in (pictures.noised, pictures.place, pictures.spot, pictures.head):
+    tables: tuple[nn.Embedding | nn.Linear, ...] = (pictures.noised, pictures.place, pictures.spot, pictures.head)
+    for table in tables:
         rows, width = table.weight.shape
         parametrize.register_parametrization(table, "weight", SharedByTraits(traits, rows, width))
 
 
 def folded(model: Stream) -> Stream:
     """A copy of `model` with plain tables."""
-    plain = deepcopy(model)
-    for module in list(plain.pictures.children()):
+    state = {name: value for name, value in model.state_dict().items() if ".parametrizations." not in name}
+    for name, module in model.named_modules():
         if parametrize.is_parametrized(module):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            state[f"{name}.weight"] = module.weight.detach()
+    plain = Stream(model.config)
+    plain.load_state_dict(state)
     return plain

@@ -69,6 +69,7 @@ def data_facts() -> dict[str, Any]:
         },
         "images": CATALOGUE.images,
         "anchored": CATALOGUE.shows_place,
+        "sight": CATALOGUE.sight,
         "traits": CATALOGUE.traits,
         "sound_bank": SOUND_BANK,
         "words": list(VOCABULARY),

@@ -63,6 +63,7 @@ class Catalogue:
         self.shows_place = ~np.isin(self.kind, ("unseen", "agent"))
         self.walkable = np.isin(self.kind, ("floor", "goal", "agent")) | (self.state == "open")
         self.opaque = (self.kind == "wall") | np.isin(self.state, ("closed", "locked"))
+        self.sight = np.where(self.kind == "unseen", 2, self.opaque).astype(np.int64)  # as 1 hides, 2 is hidden
         self.night = len(self.tiles) // 2  # id of the dark twin of tile 0
         if images is not None:
             self.images = images
