@@ -37,7 +37,8 @@ MAY_IMPORT = {  # what each part of wmenv may import, besides itself
     "train": BUILT_ON_WORLDS,
     "rollout": BUILT_ON_WORLDS,
     "bench": BUILT_ON_WORLDS,
-    "live": BUILT_ON_WORLDS,
+    "serve": VOCABULARY | {"worlds"},
+    "live": BUILT_ON_WORLDS | {"serve"},
 }
 TOP = {
     "make",

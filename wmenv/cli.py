@@ -20,7 +20,9 @@ import wmenv
 from wmenv.bench.cli import bench
 from wmenv.contract import WorldSpec
 from wmenv.errors import CheckpointError, MissingExtraError, WmenvError
+from wmenv.live.cli import live
 from wmenv.rollout.cli import dataset, rollout
+from wmenv.serve.cli import serve
 from wmenv.train import cli as training
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")]
@@ -205,7 +207,9 @@ def _print_records(records: Sequence[Any], folder: Path | None) -> None:
 
 app.add_typer(bench, name="bench")
 app.command()(rollout)
+app.command()(live)
 app.add_typer(dataset, name="dataset")
+app.command()(serve)
 app.command()(training.collect)
 app.command()(training.train)
 app.command("eval")(training.evaluate)

@@ -1,4 +1,4 @@
-"""Worlds by name: the built-in ones, those that installed packages announce, and any `module:factory`.
+"""Worlds by name: the built-in ones, those that installed packages announce, any `module:factory`, any `ws://` server.
 
 Names and strings only; a world's module is imported when that world is asked for. A world holds no live state, so one
 object serves every caller that asks for the same name and settings, and its weights are loaded once.
@@ -6,6 +6,7 @@ object serves every caller that asks for the same name and settings, and its wei
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from importlib import metadata
@@ -23,6 +24,7 @@ BUILT_IN = {
     "pan": "wmenv.worlds.pan:PanWorld",
 }
 BROKEN = "wmenv.worlds.broken:BrokenWorld"
+REMOTE = "wmenv.worlds.remote.world:RemoteWorld"  # any name that is the address of a WebSocket
 
 _loaded: dict[tuple[str, str], World] = {}
 
@@ -56,11 +58,13 @@ def _key(name: str, settings: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _factory(name: str) -> Any:
+    if name.startswith(("ws://", "wss://")):
+        return functools.partial(_attribute(REMOTE, name), name)
     known = world_names()
     target = known.get(name, name)
     if ":" not in target:
         raise UnknownWorldError(
-            f"no world is called {name!r}. {did_you_mean(name, known)} Any other is named 'module:factory'."
+            f"no world is called {name!r}. {did_you_mean(name, known)} Any other is named 'module:factory', or 'ws://host:port'."
         )
     return _attribute(target, name)
 

@@ -65,7 +65,7 @@ class Move(Part):
 
     session: Name
     step: Natural
-    action: int | Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
+    action: Annotated[int, Field(ge=-(2**31), lt=2**31)] | Annotated[list[Number], Field(max_length=MOST_NUMBERS)]
     direction: DirectionPart | None = None
 
 
@@ -132,7 +132,6 @@ class Restore(Request):
     snapshots: Names = []
     moment: Blob | None = None
     step: Natural = 0
-    codec: Codec = "none"
 
 
 class Fork(Request):
@@ -197,8 +196,9 @@ def error_of(facts: Mapping[str, Any]) -> WmenvError:
     if code == "BusyError":
         return errors.BusyError(message, retry_after_s=float(facts.get("retry_after_s", 1.0)))
     kind = getattr(errors, code, None)
-    known = isinstance(kind, type) and issubclass(kind, WmenvError)
-    return kind(message) if known else errors.RemoteError(f"{code}: {message}")
+    if isinstance(kind, type) and issubclass(kind, WmenvError):
+        return kind(message)
+    return errors.RemoteError(f"{code}: {message}")
 
 
 # --- the spec -------------------------------------------------------------------------------------------------------

@@ -31,16 +31,18 @@ def pack(message: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> str | bytes
     return b"".join([len(head).to_bytes(SIZE_BYTES, "big"), head, *blobs])
 
 
-def unpack(data: str | bytes) -> tuple[dict[str, Any], list[memoryview]]:
-    """The message that `pack` wrote, and its blobs; `ProtocolError` if it is none.
+def unpack(data: str | bytes, most_json: int | None = None) -> tuple[dict[str, Any], list[memoryview]]:
+    """The message that `pack` wrote, and its blobs; `ProtocolError` if it is none, or its JSON is longer than wanted.
 
     >>> message, blobs = unpack(pack({"op": "see"}, [b"ab", b"c"]))
     >>> message, [bytes(blob) for blob in blobs]
     ({'op': 'see'}, [b'ab', b'c'])
     """
+    size = len(data) if isinstance(data, str) else int.from_bytes(data[:SIZE_BYTES], "big")
+    if most_json is not None and size > most_json:
+        raise ProtocolError(f"the JSON of a message has at most {most_json:,} bytes here, this one {size:,}.")
     if isinstance(data, str):
         return _object(data), []
-    size = int.from_bytes(data[:SIZE_BYTES], "big")
     message = _object(data[SIZE_BYTES : SIZE_BYTES + size])
     sizes = message.pop("blobs", [])
     return message, list(_cut(memoryview(data)[SIZE_BYTES + size :], sizes))

@@ -1,0 +1,504 @@
+"""One world, many sessions: steps that several clients ask for become one call of the world.
+
+Lives in an event loop and owns the world: every call of it runs in one thread, never in the loop. What it keeps are
+values, so sessions can be forked, kept and restored, and a step that is asked for twice is made once. Knows nothing of
+sockets; a page, a test and a server stand on it alike.
+
+>>> import asyncio
+>>> from wmenv.contract import Start
+>>> from wmenv.worlds.pan import PanWorld
+>>> async def two_steps():
+...     async with Hub(PanWorld()) as hub:
+...         with hub.client("somebody") as client:
+...             [first] = await hub.open(client, [Start()], [7])
+...             await hub.advance(client, [Move(first.session, 1, 0)])
+...             [sight] = await hub.advance(client, [Move(first.session, 2, 0)])
+...             return sight.step, sight.frames.shape
+>>> asyncio.run(two_steps())
+(2, (1, 64, 64, 3))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from wmenv.contract import Direction, Instructs, Start, State, World
+from wmenv.errors import ActionError, BusyError, DirectionError, ProtocolError, SessionError, StartError, WmenvError
+from wmenv.serve.book import Client, Kept, Move, Session, Sight, Wish
+from wmenv.serve.fair import FairQueue
+from wmenv.serve.gauges import Gauges
+from wmenv.serve.limits import Limits
+from wmenv.serve.orders import Asked, Job, Steps, make, sight_of
+from wmenv.serve.pool import Pool
+
+__all__ = ["Client", "Hub", "Kept", "Move", "Session", "Sight"]
+
+HOUSE = None  # whose line the hub's own jobs wait in
+SOON_S = 0.1  # when to ask again for what a step or two will free
+
+T = TypeVar("T")
+log = logging.getLogger("wmenv.serve")
+
+
+class Hub:
+    """Sessions of one world. Use it as an asynchronous context; every method belongs to that event loop."""
+
+    def __init__(self, world: World, limits: Limits | None = None) -> None:
+        self.world, self.spec = world, world.spec
+        self.limits = (limits or Limits()).for_world(world.spec)
+        self.instructs = isinstance(world, Instructs)
+        self.boot = secrets.token_hex(8)  # another hub, another boot
+        self.gauges = Gauges()
+        self._clients: dict[str, Client] = {}
+        self._pool = Pool(world)
+        self._queue: FairQueue[Steps | Job] = FairQueue()
+        self._rung = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "wmenv-world")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._sweep())]
+        return self
+
+    async def __aexit__(self, kind: type | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._thread.shutdown()
+        for client in self._clients.values():
+            for session in client.sessions.values():
+                self._give_up(session, "the server is going away.")
+
+    # --- clients ----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def client(self, name: str) -> Iterator[Client]:
+        """The client of that name, new or as it was left; nobody's lease on it runs out while this context is open."""
+        client = self._clients.setdefault(name, Client(name))
+        client.here += 1
+        try:
+            yield client
+        finally:
+            client.here -= 1
+            self._touch(client)
+            self._forget_if_empty(client)
+
+    def now(self) -> dict[str, float]:
+        """How much of everything there is."""
+        clients = self._clients.values()
+        kept = [kept.nbytes for client in clients for kept in client.snapshots.values()]
+        return {
+            "clients": len(clients),
+            "sessions": self._session_count,
+            "session_bytes": sum(session.nbytes for client in clients for session in client.sessions.values()),
+            "snapshots": len(kept),
+            "snapshot_bytes": sum(kept),
+            "queue": len(self._queue),
+        }
+
+    # --- sessions ---------------------------------------------------------------------------------------------------
+
+    async def open(self, client: Client, starts: Sequence[Start], seeds: Sequence[int]) -> list[Sight]:
+        """New sessions, and the first frame of each."""
+        if len(starts) != len(seeds):
+            raise ProtocolError(f"every start has its seed, got {len(starts)} starts and {len(seeds)} seeds.")
+        for start in starts:
+            self._check_text(start.check(self.spec).prompt or "", StartError)
+        sessions = self._new_sessions(client, [0] * len(starts))
+        names = [session.name for session in sessions]
+
+        def opened() -> list[Sight]:
+            outcome = self._pool.open(names, starts, seeds)
+            for session in sessions:
+                session.nbytes = self._pool.nbytes(session.name)
+            return [sight_of(outcome, row, name=name, step=0) for row, name in enumerate(names)]
+
+        with self._undone_if_refused(sessions):
+            sights = await self._job(client, len(starts), opened)
+        for session, sight in zip(sessions, sights, strict=True):
+            session.sight = sight
+        self.gauges.counts["opened"] += len(sights)
+        return sights
+
+    async def advance(self, client: Client, moves: Sequence[Move]) -> list[Sight]:
+        """One step of each session, all of them or none; a step that was asked for before is not made again."""
+        sessions = self._find(client, [move.session for move in moves])
+        if len({move.session for move in moves}) < len(moves):
+            raise ProtocolError("two moves of one session came together; a request makes one step of each.")
+        fresh = [self._is_fresh(session, move) for session, move in zip(sessions, moves, strict=True)]
+        self.gauges.counts["retried"] += len(moves) - sum(fresh)
+        self._ask(client, [pair for pair, new in zip(zip(sessions, moves, strict=True), fresh, strict=True) if new])
+        return await self._shown([self._promised(s, move) for s, move in zip(sessions, moves, strict=True)])
+
+    def direct(self, client: Client, session: str, direction: Direction, ticket: str | None = None) -> int:
+        """A direction for the next step that nobody has asked for; how many steps were made when it came."""
+        [found] = self._find(client, [session])
+        if ticket is not None and ticket in found.tickets:
+            return found.tickets[ticket].received_at
+        self._check_direction(direction)
+        if len(found.wishes) >= self.limits.ahead:
+            raise BusyError(f"{len(found.wishes)} directions wait for their steps already.", SOON_S)
+        found.remember(Wish(direction, found.step, ticket))
+        return found.step
+
+    async def fork(self, client: Client, names: Sequence[str]) -> list[Session]:
+        """New sessions with the past of others, as it is after every step that was asked for before."""
+        parents = self._find(client, names)
+        sessions = self._new_sessions(client, [parent.nbytes for parent in parents])
+
+        def forked() -> None:
+            self._pool.add([session.name for session in sessions], self._pool.take(names))
+            for session, parent in zip(sessions, parents, strict=True):
+                session.step = session.asked = parent.step
+                session.sight = parent.sight
+
+        with self._undone_if_refused(sessions):
+            await self._job(client, len(names), forked)
+        return sessions
+
+    async def snapshot(self, client: Client, names: Sequence[str]) -> dict[str, Kept]:
+        """Keep sessions as they are after every step that was asked for before; the ids of what is kept, in order."""
+        self.spec.need("snapshots")
+        sessions = self._find(client, names)
+        self._check_room_for_snapshots(client, sessions)
+
+        def taken() -> list[Kept]:
+            states = [self._pool.take([name]) for name in names]
+            return [Kept(s, of.step, s.nbytes, of.sight) for s, of in zip(states, sessions, strict=True)]
+
+        kept = {secrets.token_urlsafe(12): one for one in await self._job(client, len(names), taken)}
+        client.snapshots.update(kept)
+        return kept
+
+    async def restore(self, client: Client, snapshots: Sequence[str]) -> list[Session]:
+        """New sessions that go on from snapshots."""
+        kept = self._find_snapshots(client, snapshots)
+        sessions = self._new_sessions(client, [one.nbytes for one in kept])
+
+        def restored() -> None:
+            for session, one in zip(sessions, kept, strict=True):
+                self._pool.add([session.name], one.state.fork())
+                session.step = session.asked = one.step
+                session.sight = one.sight
+
+        with self._undone_if_refused(sessions):
+            await self._job(client, len(kept), restored)
+        return sessions
+
+    async def revive(self, client: Client, data: bytes, step: int = 0) -> list[Session]:
+        """New sessions, one for each row in bytes that `export` gave, which were at `step`."""
+        self.spec.need("snapshots")
+        state: State = await self._job(client, 1, lambda: self.world.revive(data))
+        sessions = self._new_sessions(client, [state.nbytes // len(state)] * len(state))
+        with self._undone_if_refused(sessions):
+            await self._job(client, 1, lambda: self._pool.add([session.name for session in sessions], state))
+        for session in sessions:
+            session.step = session.asked = step
+        return sessions
+
+    async def export(
+        self, client: Client, sessions: Sequence[str], snapshots: Sequence[str] = (), together: bool = False
+    ) -> list[bytes]:
+        """The world's own bytes of sessions and snapshots: for each, or of all in one."""
+        self.spec.need("snapshots")
+        self._find(client, sessions)
+        kept = [one.state for one in self._find_snapshots(client, snapshots)]
+        if not sessions and not kept:
+            raise ProtocolError("nothing was named that could be exported.")
+
+        def packed() -> list[bytes]:
+            if not together:
+                return [state.to_bytes() for state in [*(self._pool.take([name]) for name in sessions), *kept]]
+            parts = [*([self._pool.take(sessions)] if sessions else []), *kept]
+            return [(parts[0] if len(parts) == 1 else type(parts[0]).concat(parts)).to_bytes()]
+
+        return await self._job(client, len(sessions) + len(kept), packed)
+
+    async def describe(self, client: Client, names: Sequence[str]) -> tuple[list[str] | None, list[str] | None]:
+        """What is in view of each session, and its task, in words; None where the world has none."""
+        self._find(client, names)
+        return await self._job(client, len(names), lambda: self._pool.words(names))
+
+    def status(self, client: Client, names: Sequence[str]) -> list[Session]:
+        """The sessions of these names; asking renews their leases."""
+        return self._find(client, names)
+
+    def close(self, client: Client, sessions: Sequence[str] = (), snapshots: Sequence[str] = ()) -> None:
+        """Let go of sessions and snapshots; what is not there is passed over."""
+        self._touch(client)
+        for name in snapshots:
+            client.snapshots.pop(name, None)
+        self._drop([client.sessions[name] for name in sessions if name in client.sessions], "it was closed.")
+
+    # --- finding and checking ---------------------------------------------------------------------------------------
+
+    def _find(self, client: Client, names: Sequence[str]) -> list[Session]:
+        """The sessions of these names, whose leases begin anew."""
+        self._touch(client)
+        gone = [name for name in names if name not in client.sessions]
+        if gone:
+            raise SessionError(
+                f"{len(gone)} of {len(names)} sessions are not here: closed, or idle for {self.limits.lease_s:g} s, "
+                "or of a server that ran before. Restore them from what you keep.",
+                gone,
+            )
+        found = [client.sessions[name] for name in names]
+        for session in found:
+            session.touched = client.touched
+        return found
+
+    def _find_snapshots(self, client: Client, names: Sequence[str]) -> list[Kept]:
+        self._touch(client)
+        gone = [name for name in names if name not in client.snapshots]
+        if gone:
+            raise SessionError(f"{len(gone)} of {len(names)} snapshots are not here, or not any more.", gone)
+        return [client.snapshots[name] for name in names]
+
+    def _new_sessions(self, client: Client, nbytes: Sequence[int]) -> list[Session]:
+        """Sessions whose rows are to come, if there is room for them."""
+        self._touch(client)
+        for held, most, whose in (
+            (len(client.sessions), self.limits.sessions_per_client, "you hold"),
+            (self._session_count, self.limits.sessions, "the server holds"),
+        ):
+            if held + len(nbytes) > most:
+                raise BusyError(
+                    f"there is no room for {len(nbytes)} more sessions: {whose} {held} of {most}. Close some, or wait.",
+                    retry_after_s=min(self.limits.lease_s, 5.0),
+                )
+        sessions = [Session(client, nbytes=size) for size in nbytes]
+        client.sessions.update({session.name: session for session in sessions})
+        return sessions
+
+    def _check_room_for_snapshots(self, client: Client, sessions: Sequence[Session]) -> None:
+        held, most = len(client.snapshots), self.limits.snapshots_per_client
+        if held + len(sessions) > most:
+            raise BusyError(f"you keep {held} of {most} snapshots. Close some.", self.limits.lease_s)
+        kept = self.now()["snapshot_bytes"] + sum(session.nbytes for session in sessions)
+        if kept > self.limits.snapshot_bytes:
+            raise BusyError(
+                f"snapshots may take {self.limits.snapshot_bytes:,} bytes. Close some.", self.limits.lease_s
+            )
+
+    def _is_fresh(self, session: Session, move: Move) -> bool:
+        """Whether this step was not asked for yet; `ProtocolError` if it cannot be asked for now."""
+        before = session.waiting[move.step][0] if move.step in session.waiting else None
+        if move.step == session.step and session.made is not None:
+            before = session.made
+        if before is None and move.step == session.asked + 1:
+            if session.asked - session.step >= self.limits.ahead:
+                raise BusyError(f"{self.limits.ahead} steps of session {session.name} wait already.", SOON_S)
+            return True
+        if before is None:
+            raise ProtocolError(
+                f"step {move.step} of session {session.name} cannot be asked for: the next one is {session.asked + 1}."
+            )
+        if before != move:
+            raise ProtocolError(f"step {move.step} of session {session.name} was asked for with another action.")
+        return False
+
+    def _check_direction(self, direction: Direction) -> None:
+        self.spec.need("directions")
+        self._check_text(direction.text, DirectionError)
+
+    def _check_text(self, text: str, error: type[WmenvError]) -> None:
+        if len(text) > self.limits.text:
+            raise error(f"a text has at most {self.limits.text} characters, this one has {len(text):,}.")
+
+    def _checked_actions(self, moves: Sequence[Move]) -> np.ndarray:
+        try:
+            return self.spec.actions.check(np.array([move.action for move in moves]), len(moves))
+        except ValueError as problem:
+            raise (
+                problem
+                if isinstance(problem, ActionError)
+                else ActionError(f"every action has a number for each of {self.spec.actions.count} fields: {problem}.")
+            ) from None
+
+    # --- steps ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, client: Client, pairs: Sequence[tuple[Session, Move]]) -> None:
+        """Check all of these moves, then put all of them into the queue."""
+        if not pairs:
+            return
+        actions = self._checked_actions([move for _, move in pairs])
+        for _, move in pairs:
+            if move.direction is not None:
+                self._check_direction(move.direction)
+        asked = [self._asked(session, move, action) for (session, move), action in zip(pairs, actions, strict=True)]
+        self._put(client, Steps(asked))
+
+    def _asked(self, session: Session, move: Move, action: np.ndarray) -> Asked:
+        """The move on the books, with the direction that comes with it or has waited for it."""
+        wish = session.wishes.popleft() if session.wishes and move.direction is None else None
+        if move.direction is not None:
+            wish = Wish(move.direction, session.step)
+        shown = _future()
+        session.asked = move.step
+        session.waiting[move.step] = (move, shown)
+        return Asked(session, move, action, wish, shown, time.perf_counter())
+
+    def _promised(self, session: Session, move: Move) -> asyncio.Future[Sight]:
+        """What the move will show, or has shown."""
+        if move.step in session.waiting:
+            return session.waiting[move.step][1]
+        shown = _future()
+        shown.set_result(session.sight)
+        return shown
+
+    async def _shown(self, futures: Sequence[asyncio.Future[Sight]]) -> list[Sight]:
+        """What all of them show; if some cannot, the reason, with every session that is gone."""
+        await asyncio.wait(futures)  # which lets the steps go on if nobody listens any more
+        problems = [problem for future in futures if (problem := future.exception())]
+        gone = [name for problem in problems if isinstance(problem, SessionError) for name in problem.gone]
+        if gone:
+            raise SessionError(str(problems[0]), gone)
+        if problems:
+            raise problems[0]
+        return [future.result() for future in futures]
+
+    async def _step(self, batch: Sequence[Steps]) -> None:
+        orders = [wanted for steps in batch if (wanted := steps.wanted)]
+        if not orders:
+            return
+        results = await self._in_thread(lambda: make(self._pool, orders))
+        made = [result for result in results if isinstance(result, Sight)]
+        for asked, result in zip(chain(*orders), results, strict=True):
+            self._note(asked, result)
+        self.gauges.counts["steps"] += len(made)
+        if made:
+            self.gauges.counts["batches"] += 1
+            self.gauges.rows.add(made[0].rows)
+            self.gauges.world_ms.add(made[0].world_ms)
+        for sight in made:
+            self.gauges.waited_ms.add(sight.waited_ms)
+
+    def _note(self, asked: Asked, result: Sight | Exception) -> None:
+        """Put the result of a move on the books."""
+        session, move = asked.session, asked.move
+        if asked.shown.done():
+            return  # it was closed while its step was made
+        if isinstance(result, Sight):
+            session.step, session.made, session.sight = move.step, move, result
+            session.touched = time.monotonic()
+            del session.waiting[move.step]
+            asked.shown.set_result(result)
+        else:
+            self._refuse(asked, result)
+
+    def _refuse(self, asked: Asked, problem: Exception) -> None:
+        """A move could not be made: the session is as it was, or, if the step failed half way, it is gone."""
+        self.gauges.counts["failed"] += 1
+        if not isinstance(problem, WmenvError):
+            log.error("a step of %s failed", self.spec.name, exc_info=problem)
+        session = asked.session
+        if session.name not in self._pool:
+            self._drop([session], "its last step failed half way.")
+            return
+        asked.shown.set_exception(problem)
+        del session.waiting[asked.move.step]
+        session.asked = session.step
+        for move, shown in session.waiting.values():
+            shown.set_exception(ProtocolError(f"step {move.step} cannot be made: one before it was refused."))
+        session.waiting.clear()
+
+    # --- the thread -------------------------------------------------------------------------------------------------
+
+    def _put(self, client: Client | None, order: Steps | Job) -> None:
+        self._queue.put(client.name if client else HOUSE, order)
+        self._rung.set()
+
+    async def _job(self, client: Client, cost: int, call: Callable[[], T]) -> T:
+        """Let the world's thread make a call when it is this client's turn."""
+        done = _future()
+        self._put(client, Job(call, done, cost))
+        await asyncio.wait([done])  # the job is done even if whoever asked has left
+        return done.result()
+
+    async def _work(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            while orders := self._queue.take(self.limits.batch):
+                if isinstance(orders[0], Job):
+                    await self._run(orders[0])
+                else:
+                    await self._step([order for order in orders if isinstance(order, Steps)])
+
+    async def _run(self, job: Job) -> None:
+        try:
+            job.done.set_result(await self._in_thread(job.call))
+        except Exception as problem:
+            if not isinstance(problem, WmenvError):
+                log.error("a call of %s failed", self.spec.name, exc_info=problem)
+            job.done.set_exception(problem)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    # --- letting go -------------------------------------------------------------------------------------------------
+
+    @property
+    def _session_count(self) -> int:
+        return sum(len(client.sessions) for client in self._clients.values())
+
+    @contextlib.contextmanager
+    def _undone_if_refused(self, sessions: Sequence[Session]) -> Iterator[None]:
+        """Take sessions back whose rows never came. One whose client left in the meantime has its lease."""
+        try:
+            yield
+        except Exception:
+            self._drop(sessions, "it could not begin.")
+            raise
+
+    def _drop(self, sessions: Sequence[Session], why: str) -> None:
+        for session in sessions:
+            self._give_up(session, why)
+            session.client.sessions.pop(session.name, None)
+        names = [session.name for session in sessions]
+        if names:
+            self._put(None, Job(lambda: self._pool.drop(names), _future(), 0))
+
+    def _give_up(self, session: Session, why: str) -> None:
+        for _, shown in session.waiting.values():
+            shown.set_exception(SessionError(f"session {session.name} is gone: {why}", [session.name]))
+        session.waiting.clear()
+
+    def _touch(self, client: Client) -> None:
+        client.touched = time.monotonic()
+
+    def _forget_if_empty(self, client: Client) -> None:
+        if not (client.here or client.sessions or client.snapshots):
+            self._clients.pop(client.name, None)
+            self._queue.forget(client.name)
+
+    async def _sweep(self) -> None:
+        """Take back what nobody has used for a lease."""
+        while True:
+            await asyncio.sleep(self.limits.lease_s / 4)
+            ago = time.monotonic() - self.limits.lease_s
+            for client in list(self._clients.values()):
+                idle = [s for s in client.sessions.values() if s.touched < ago and not s.waiting]
+                self._drop(idle, "its lease is over.")
+                self.gauges.counts["expired"] += len(idle)
+                if not client.here and client.touched < ago:
+                    client.snapshots.clear()
+                self._forget_if_empty(client)
+
+
+def _future() -> asyncio.Future[Any]:
+    """A future whose error may stay unread: whoever asked may have left."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
