@@ -37,8 +37,10 @@ def train(
 ) -> None:
     """Train a stream; it can be stopped at any minute and resumed."""
     from wmenv.train.loop import TrainConfig, train
+    from wmenv.train.onlooker import Onlooker
 
-    train(TrainConfig.load(config, overrides or ()), resume)
+    chosen = TrainConfig.load(config, overrides or ())
+    train(chosen, resume, Onlooker(Path(chosen.out), Path(chosen.data), chosen.model.slot))
 
 
 def evaluate(

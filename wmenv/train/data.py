@@ -187,6 +187,12 @@ class Episodes:
         words[row, directed[row, column]] = self.text_words[typed[row, column]]
         return words, directed
 
+    def words_at(self, index: np.ndarray) -> Tensor | None:
+        """(n, slot) words typed at these frames, zeros for none; None where nothing was typed at all."""
+        typed = self.typed[index]
+        words = np.where((typed >= 0)[:, None], self.text_words[typed], 0)
+        return torch.from_numpy(words) if (typed >= 0).any() else None
+
     def _motion(self, index: np.ndarray, following: np.ndarray) -> np.ndarray:
         """The class of the true move from each frame to the next."""
         before, after = self.pose[index].astype(np.int64), self.pose[following].astype(np.int64)

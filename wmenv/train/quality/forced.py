@@ -62,9 +62,7 @@ def _compare(
 ) -> dict[str, np.ndarray]:
     """Predict the frames at `index`, then take them in; what was predicted and what was true."""
     actions = torch.from_numpy(episodes.action[index].astype(np.int64)).clamp(max=streamer.config.actions - 1)
-    typed = episodes.typed[index]
-    numbers = np.where((typed >= 0)[:, None], episodes.text_words[typed], 0)
-    words = torch.from_numpy(numbers) if (typed >= 0).any() else None
+    words = episodes.words_at(index)
     drawn = streamer.step(_copy(memory), actions, words, passes)
     true, pose = _tiles(episodes, index), torch.from_numpy(episodes.pose[index].astype(np.float32))
     loss, shuffled = (_surprise(streamer, memory, given, words, true) for given in (actions, actions.roll(1)))
@@ -75,7 +73,7 @@ def _compare(
         "true": true.numpy(),
         "known": episodes.age[index] > 0,
         "pose_right": (drawn.pose == pose).all(-1).numpy(),
-        "typed": typed >= 0,
+        "typed": episodes.typed[index] >= 0,
         "reward": bins[drawn.said.reward.argmax(-1).numpy()],
         "true_reward": episodes.reward[index],
         "end": (drawn.said.end > 0).numpy(),
