@@ -17,6 +17,7 @@ from wmenv.errors import UnknownWorldError, did_you_mean
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
+    from wmenv.env.doubt import Doubt
     from wmenv.env.single import WorldEnv
     from wmenv.env.vector import WorldVectorEnv
 
@@ -70,17 +71,21 @@ def make_env(
     world_settings: Mapping[str, Any] | None = None,
     record: bool = True,
     env_id: str = "",
+    truncate_on_doubt: float | None = None,
     **settings: Any,
 ) -> WorldEnv:
     """A single environment on a world, with the record of each episode in `info["wmenv"]` unless `record` is False.
 
-    `settings` are those of `WorldEnv`. Through `gymnasium.make` its own `max_episode_steps` can only shorten episodes,
-    because it counts from outside; `reset(options={"max_episode_steps": n})` sets the environment's own limit.
+    `settings` are those of `WorldEnv`; `truncate_on_doubt` cuts episodes in which re-seeded next frames are further
+    apart than that (0 to 1, see `wmenv/metrics/disagreement.py`). Through `gymnasium.make` its own
+    `max_episode_steps` can only shorten episodes, because it counts from outside;
+    `reset(options={"max_episode_steps": n})` sets the environment's own limit.
     """
     from wmenv.env.single import WorldEnv
 
     built = _world(world, world_settings)
-    return WorldEnv(built, observer=_recorder(built, 1, env_id) if record else None, **settings)
+    observer = _recorder(built, 1, env_id, settings) if record else None
+    return WorldEnv(built, observer=observer, doubt=_doubt(truncate_on_doubt), **settings)
 
 
 def make_vector_env(
@@ -90,13 +95,18 @@ def make_vector_env(
     world_settings: Mapping[str, Any] | None = None,
     record: bool = True,
     env_id: str = "",
+    truncate_on_doubt: float | None = None,
     **settings: Any,
 ) -> WorldVectorEnv:
-    """A vector environment on a world, one batched call per step; `settings` are those of `WorldVectorEnv`."""
+    """A vector environment on a world, one batched call per step; `settings` are those of `WorldVectorEnv`.
+
+    `truncate_on_doubt` is that of `make_env`.
+    """
     from wmenv.env.vector import WorldVectorEnv
 
     built = _world(world, world_settings)
-    return WorldVectorEnv(built, num_envs, observer=_recorder(built, num_envs, env_id) if record else None, **settings)
+    observer = _recorder(built, num_envs, env_id, settings) if record else None
+    return WorldVectorEnv(built, num_envs, observer=observer, doubt=_doubt(truncate_on_doubt), **settings)
 
 
 def make_sb3(
@@ -141,10 +151,21 @@ def _world(world: World | str, settings: Mapping[str, Any] | None) -> World:
     return load_world(world, **(settings or {})) if isinstance(world, str) else world
 
 
-def _recorder(world: World, rows: int, env_id: str) -> EpisodeObserver:
+def _recorder(world: World, rows: int, env_id: str, settings: Mapping[str, Any]) -> EpisodeObserver:
+    from wmenv.env.tasks import reward_source
     from wmenv.logs.recorder import EpisodeRecorder
 
-    return EpisodeRecorder(world.spec, rows, env_id=env_id)
+    source = reward_source(settings.get("reward", "world"), world.spec).name
+    return EpisodeRecorder(world.spec, rows, env_id=env_id, reward_source=source)
+
+
+def _doubt(limit: float | None) -> Doubt | None:
+    if limit is None:
+        return None
+    from wmenv.env.doubt import Doubt
+    from wmenv.metrics.disagreement import disagreement
+
+    return Doubt(limit, disagreement)
 
 
 # `gymnasium.make` reads the render modes from what it calls

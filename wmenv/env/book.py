@@ -33,10 +33,10 @@ class EpisodeBook:
         self.limits[index] = [NO_LIMIT if limit is None else limit for limit in limits]
         self.seeds[index] = seeds
 
-    def count(self, active: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-        """One more step for the active rows; which of them the time limit cuts off. Who has ended stays so."""
+    def count(self, active: np.ndarray, terminated: np.ndarray, cut: np.ndarray | None = None) -> np.ndarray:
+        """One more step for the active rows; which of them the time limit, or `cut`, ends. Who has ended stays so."""
         self.steps = self.steps + active
-        truncated = active & (self.steps >= self.limits)
+        truncated = active & (self.steps >= self.limits if cut is None else cut | (self.steps >= self.limits))
         self.ended = self.ended | truncated | terminated
         return truncated
 

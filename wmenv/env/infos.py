@@ -7,11 +7,13 @@ environment. Knows only the layout.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 SCALARS = (bool, int, float, np.number)
+Rows = Sequence[int] | np.ndarray
 
 
 class InfoBatch:
@@ -29,30 +31,31 @@ class InfoBatch:
         self._masks: dict[str, np.ndarray] = {}
         self._nested: dict[str, InfoBatch] = {}
 
-    def put(self, key: str, rows: Sequence[int], values: Any) -> None:
+    def put(self, key: str, rows: Rows, values: Any) -> None:
         """`values`, an array or a list with one entry per row, under `key`."""
         array = values if isinstance(values, np.ndarray) else as_array(values)
         if key not in self._arrays:
             empty = None if array.dtype == object else 0
             self._arrays[key] = np.full((self._num_envs, *array.shape[1:]), empty, array.dtype)
-        self._arrays[key][list(rows)] = array
+        self._arrays[key][np.asarray(rows, np.intp)] = array
         self._mark(key, rows)
 
-    def put_objects(self, key: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+    def put_objects(self, key: str, rows: Rows, values: Sequence[Any]) -> None:
         """`values` as they are, in an array of objects."""
         self.put(key, rows, as_objects(values))
 
     def put_records(self, records: Mapping[int, Mapping[str, Any]]) -> None:
         """What each row says of itself; a mapping within a record becomes a nested info."""
-        for key in dict.fromkeys(key for record in records.values() for key in record):
-            rows = [row for row, record in records.items() if key in record]
-            values = [records[row][key] for row in rows]
-            if all(isinstance(value, Mapping) for value in values):
-                self.nest(key, rows).put_records(dict(zip(rows, values, strict=True)))
+        every, told = np.fromiter(records, np.intp, len(records)), list(records.values())
+        for key in dict.fromkeys(chain.from_iterable(told)):
+            values = [record[key] for record in told if key in record]
+            rows = every if len(values) == len(told) else every[[key in record for record in told]]
+            if all(issubclass(kind, Mapping) for kind in set(map(type, values))):
+                self.nest(key, rows).put_records(dict(zip(rows.tolist(), values, strict=True)))
             else:
                 self.put(key, rows, values)
 
-    def nest(self, key: str, rows: Sequence[int]) -> InfoBatch:
+    def nest(self, key: str, rows: Rows) -> InfoBatch:
         """The info within this one under `key`, which `rows` now have."""
         self._mark(key, rows)
         return self._nested.setdefault(key, InfoBatch(self._num_envs))
@@ -62,13 +65,15 @@ class InfoBatch:
         nested = {key: batch.as_dict() for key, batch in self._nested.items()}
         return self._arrays | nested | {f"_{key}": mask for key, mask in self._masks.items()}
 
-    def _mark(self, key: str, rows: Sequence[int]) -> None:
-        self._masks.setdefault(key, np.zeros(self._num_envs, np.bool_))[list(rows)] = True
+    def _mark(self, key: str, rows: Rows) -> None:
+        if key not in self._masks:
+            self._masks[key] = np.zeros(self._num_envs, np.bool_)
+        self._masks[key][np.asarray(rows, np.intp)] = True
 
 
 def as_array(values: Sequence[Any]) -> np.ndarray:
     """Numbers and equally shaped arrays as one array; whatever else, and any mixture, as objects."""
-    kinds = {type(value) for value in values}
+    kinds = set(map(type, values))
     if len(kinds) == 1 and isinstance(values[0], SCALARS):
         return np.array(values, kinds.pop())
     if kinds == {np.ndarray} and len({(value.shape, value.dtype) for value in values}) == 1:
@@ -78,10 +83,7 @@ def as_array(values: Sequence[Any]) -> np.ndarray:
 
 def as_objects(values: Sequence[Any]) -> np.ndarray:
     """A flat array that holds each value whole."""
-    array = np.full(len(values), None, object)
-    for place, value in enumerate(values):
-        array[place] = value
-    return array
+    return np.fromiter(values, object, len(values))
 
 
 def row_info(infos: Mapping[str, Any], row: int) -> dict[str, Any]:

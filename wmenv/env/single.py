@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from wmenv.contract import Array, EpisodeObserver, Span, World
+from wmenv.env.doubt import Doubt
 from wmenv.env.infos import row_info
 from wmenv.env.snapshot import Snapshot
 from wmenv.env.tasks import Reward
@@ -41,6 +42,7 @@ class WorldEnv(gymnasium.Env):
         output: Literal["numpy", "torch"] = "numpy",
         reward: Reward = "world",
         realtime: bool = False,
+        doubt: Doubt | None = None,
         observer: EpisodeObserver | None = None,
         render_mode: str | None = None,
         sticky_reset_options: bool = True,
@@ -52,6 +54,7 @@ class WorldEnv(gymnasium.Env):
             output=output,
             reward=reward,
             realtime=realtime,
+            doubt=doubt,
             observer=observer,
             render_mode=render_mode,
             sticky_reset_options=sticky_reset_options,

@@ -6,13 +6,13 @@ time limits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from wmenv.contract import Actions, Outcome, WorldSpec
+from wmenv.contract import Actions, Array, Outcome, WorldSpec
 from wmenv.errors import OptionError, RewardError, UnsupportedError
 from wmenv.runtime import to_host
 
@@ -28,6 +28,9 @@ class RewardSource(Protocol):
 
     def __call__(self, outcome: Outcome, actions: Actions) -> tuple[np.ndarray, np.ndarray]:
         """The reward of each row, and whether its episode has ended."""
+
+    def opened(self, rows: Sequence[int], frames: Array) -> None:
+        """`rows` go on from another moment now; `frames` are those of all rows."""
 
 
 def reward_source(reward: Reward, spec: WorldSpec) -> RewardSource:
@@ -62,6 +65,9 @@ class FromWorld:
     def __call__(self, outcome: Outcome, actions: Actions) -> tuple[np.ndarray, np.ndarray]:
         return np.array(outcome.reward, np.float64), ends(outcome, self._spec)
 
+    def opened(self, rows: Sequence[int], frames: Array) -> None:
+        """The world knows for itself."""
+
 
 class NoReward:
     """Exploration: the reward is zero because the caller said so."""
@@ -75,11 +81,15 @@ class NoReward:
     def __call__(self, outcome: Outcome, actions: Actions) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(outcome.frames)), ends(outcome, self._spec)
 
+    def opened(self, rows: Sequence[int], frames: Array) -> None:
+        """Nothing to remember."""
+
 
 class FromTask:
     """Reward from a function that gives one number per row, or (reward, terminated).
 
-    Where it gives reward alone, the world ends episodes.
+    Where it gives reward alone, the world ends episodes. A function that compares moments has a method
+    `opened(rows, frames)`, which is called whenever rows go on from another moment, with the frames of all rows.
     """
 
     def __init__(self, function: TaskFunction, spec: WorldSpec) -> None:
@@ -96,6 +106,10 @@ class FromTask:
         reward, terminated = given
         rows = len(outcome.frames)
         return self._checked(reward, rows).astype(np.float64), self._checked(terminated, rows).astype(np.bool_)
+
+    def opened(self, rows: Sequence[int], frames: Array) -> None:
+        if hasattr(self._function, "opened"):
+            self._function.opened(rows, to_host(frames))
 
     def _checked(self, given: Any, rows: int) -> np.ndarray:
         array = to_host(given)

@@ -31,6 +31,7 @@ from wmenv.contract import (
 from wmenv.env.arguments import checked_choice, checked_count, checked_mode, checked_rows
 from wmenv.env.book import EpisodeBook
 from wmenv.env.directions import DirectionQueue, checked_text
+from wmenv.env.doubt import Doubt
 from wmenv.env.infos import InfoBatch
 from wmenv.env.options import RowOptions, checked_limit, kept, reset_request, start_of, time_limit_of
 from wmenv.env.seeds import SeedStreams, row_seeds
@@ -59,9 +60,10 @@ class WorldVectorEnv(VectorEnv):
     """`num_envs` rows of a world as a Gymnasium vector environment.
 
     `world` is a World or its name. `autoreset_mode` is any of Gymnasium's three. `output` says whether observations,
-    rewards and ends are numpy arrays or torch tensors on the world's device. `reward` is "world", "none", or a function
-    of (outcome, actions); `reward_source` says which is used. `realtime` paces to the world's own frame rate. An
-    `observer` watches every episode; its record of an episode comes with the step that ends it, as `info["wmenv"]`.
+    rewards and ends are numpy arrays or torch tensors on the world's device. `reward` is "world", "none", or a
+    function of (outcome, actions); `reward_source` says which is used. `realtime` paces to the world's own frame
+    rate. `doubt` truncates episodes in which the world disagrees with itself. An `observer` watches every episode;
+    its record of an episode comes with the step that ends it, as `info["wmenv"]`.
 
     Row i with seed s lives the same life however many rows there are.
 
@@ -83,6 +85,7 @@ class WorldVectorEnv(VectorEnv):
         output: Literal["numpy", "torch"] = "numpy",
         reward: Reward = "world",
         realtime: bool = False,
+        doubt: Doubt | None = None,
         observer: EpisodeObserver | None = None,
         render_mode: str | None = None,
         sticky_reset_options: bool = True,
@@ -100,6 +103,9 @@ class WorldVectorEnv(VectorEnv):
         self.world = self._session.world
         self.world_spec = self.world.spec
         self._reward = reward_source(reward, self.world_spec)
+        self._doubt = doubt
+        if doubt is not None:
+            doubt.check(self.world)
         self._set_spaces()
         self._every_row = list(range(self.num_envs))
         self._streams = SeedStreams(self.num_envs)
@@ -181,6 +187,7 @@ class WorldVectorEnv(VectorEnv):
         for row, begin in zip(rows, options, strict=True):
             self._queue.replace(row)
             self._kept_options[row] = kept(begin) if self.sticky_reset_options else {}
+        self._reward.opened(rows, self._session.frames)
         if self.observer is not None:
             self.observer.opened(rows, seeds, starts, shown.outcome, shown.span)
         tell_outcome(infos, rows, shown.outcome, range(len(rows)))
@@ -214,12 +221,23 @@ class WorldVectorEnv(VectorEnv):
     def _advance(self, actions: np.ndarray, waiting: np.ndarray) -> Step:
         active = ~waiting
         directions = self._queue.take(active)
+        apart = self._apart(actions, active)
         shown = self._session.advance(actions, directions)
         self.last_step = shown.span
-        reward, terminated = self._reward(shown.outcome, actions)
+        outcome, cut = shown.outcome, None
+        if self._doubt is not None:
+            outcome, cut = self._doubt.told(outcome, apart), self._doubt.cuts(apart, self.num_envs)
+        reward, terminated = self._reward(outcome, actions)
         reward[waiting], terminated[waiting] = 0.0, False
-        truncated = self._book.count(active, terminated)
-        return Step(active, actions, directions, shown.outcome, reward, terminated, truncated, shown.span)
+        truncated = self._book.count(active, terminated, cut)
+        return Step(active, actions, directions, outcome, reward, terminated, truncated, shown.span)
+
+    def _apart(self, actions: np.ndarray, active: np.ndarray) -> np.ndarray | None:
+        """How far the world disagrees with itself about the step to come, where it is asked."""
+        if self._doubt is None:
+            return None
+        book = self._book
+        return self._doubt.ask(self.world, self._session.state, actions, book.steps, book.seeds, active)
 
     def _infos_of(self, step: Step, records: Mapping[int, Mapping[str, Any]]) -> InfoBatch:
         """What the step tells of every row that it moved."""
@@ -346,6 +364,7 @@ class WorldVectorEnv(VectorEnv):
         self._book.put(rows, book)
         for row, directions in zip(rows, waiting, strict=True):
             self._queue.replace(row, directions)
+        self._reward.opened(rows, self._session.frames)
         self._tell_resumed(rows)
 
     def _tell_resumed(self, rows: list[int]) -> None:
@@ -366,6 +385,7 @@ class WorldVectorEnv(VectorEnv):
             output=self.output,
             reward=self.reward,
             realtime=self._session.clock.realtime,
+            doubt=self._doubt,
             observer=observer,
             render_mode=self.render_mode,
             sticky_reset_options=self.sticky_reset_options,

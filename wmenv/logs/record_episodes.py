@@ -65,6 +65,6 @@ def attach(
     if video_every:
         sinks.append(Camera(spec, Path(folder) / "videos", video_every, video, sheets))
     if env.observer is None:
-        env.watch(EpisodeRecorder(spec, rows))
+        env.watch(EpisodeRecorder(spec, rows, reward_source=env.reward_source))
     for sink in sinks:
         env.observer.add_sink(sink)

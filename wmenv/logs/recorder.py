@@ -6,7 +6,6 @@ sink that fails after it was opened is named in one warning and counted in the r
 
 from __future__ import annotations
 
-import copy
 import functools
 import time
 import warnings
@@ -32,8 +31,9 @@ ABILITIES = ("reward", "terminates", "directions", "words", "audio", "pose", "se
 class EpisodeRecorder:
     """Watches `rows` rows of a world, and tells its sinks of every episode that ends.
 
-    `fps` is the rate that steps are judged by, the world's own if not given. `provenance` is added to what the world
-    and this machine say of themselves. `governor` decides how much is watched.
+    `reward_source` says where reward comes from, the world if not given. `fps` is the rate that steps are judged by,
+    the world's own if not given. `provenance` is added to what the world and this machine say of themselves.
+    `governor` decides how much is watched.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class EpisodeRecorder:
         rows: int,
         *,
         env_id: str = "",
+        reward_source: str | None = None,
         fps: float | None = None,
         sinks: Sequence[Sink] = (),
         provenance: Mapping[str, Any] | None = None,
         governor: Governor | None = None,
     ) -> None:
         self.spec, self.rows, self.env_id = spec, rows, env_id
+        self.reward_source = reward_source or spec.reward or "none"
         self.fps = spec.fps if fps is None else fps
         self._provenance = dict(spec.provenance) | dict(provenance or {})
         self._governor = governor or Governor(start=max(1.0, rows / ROWS_AT_FIRST))
@@ -57,6 +59,12 @@ class EpisodeRecorder:
         self._sinks = list(sinks)
         self._silenced: set[int] = set()  # sinks whose failure was already told
         self._log_failures = 0
+        self._unsupported = [name for name in ABILITIES if not getattr(spec, name)]
+
+    @functools.cached_property
+    def _made_on(self) -> dict[str, Any]:
+        """What every record says of machine and world; asking takes a moment, so not before the first one."""
+        return _machine() | self._provenance
 
     # --- sinks ------------------------------------------------------------------------------------------------------
 
@@ -89,16 +97,16 @@ class EpisodeRecorder:
         began = time.perf_counter_ns()
         self._timeline.add(step.span, step.active)
         self._ledger.add(step)
-        looked = time.perf_counter_ns()
         self._watch.look(step.active, step.actions, np.asarray(step.outcome.frames), step.outcome.pose)
-        self._governor.account(time.perf_counter_ns() - looked, step.span.ready_ns - step.span.accepted_ns)
         if any(step.directions):
             self._note_directions(step)
         ended = np.flatnonzero((step.terminated | step.truncated) & step.active).tolist()
         records = self._records({row: "terminated" if step.terminated[row] else "truncated" for row in ended})
         for row, record in records.items():
             record["truncated"] = bool(step.truncated[row])
-        self._timeline.spent(time.perf_counter_ns() - began)
+        own_ns = time.perf_counter_ns() - began
+        self._timeline.spent(own_ns)
+        self._governor.account(own_ns, step.span.ready_ns - step.span.accepted_ns)
         for sink in self._frame_sinks():
             self._deliver(sink, functools.partial(sink.stepped, step))
         self._tell(records)
@@ -123,7 +131,7 @@ class EpisodeRecorder:
     # --- records ----------------------------------------------------------------------------------------------------
 
     def _records(self, ends: Mapping[int, str]) -> dict[int, dict[str, Any]]:
-        """The records of episodes that ended so, which leave the ledger."""
+        """The records of episodes that ended so, which leave the ledger; what they have in common, they share."""
         paces: dict[tuple[int, int], dict[str, Any]] = {}  # rows that began and ended together share their times
         records = {row: self._record(row, end, paces) for row, end in ends.items()}
         for row in ends:
@@ -135,7 +143,7 @@ class EpisodeRecorder:
         times = (line.first_tick, steps)
         if times not in paces:
             paces[times] = self._pace(row, line.first_tick)
-        pace, seen = copy.deepcopy(paces[times]), self._watch.record(row)
+        pace, seen = paces[times], self._watch.record(row)
         record = {
             "schema": SCHEMA,
             "env_id": self.env_id,
@@ -148,6 +156,7 @@ class EpisodeRecorder:
             "truncated": end == "truncated",
             "steps": steps,
             "return": float(self._ledger.returns[row]),
+            "reward_source": self.reward_source,
             "total_steps": self._ledger.total_steps,
             "fps_target": self.fps,
             "frames_per_step": self.spec.frames_per_step,
@@ -162,9 +171,9 @@ class EpisodeRecorder:
             "directions_count": line.directions_count,
             "events": line.events,
             "event_counts": [list(count) for count in sorted(line.event_counts.items())],
-            "unsupported": [name for name in ABILITIES if not getattr(self.spec, name)],
+            "unsupported": self._unsupported,
             "log_failures": self._log_failures,
-            "provenance": _machine() | self._provenance,
+            "provenance": self._made_on,
         }
         return record | {"alarms": list(alarms.alarms(record))}
 
