@@ -27,6 +27,10 @@ class Heard:
     values: Tensor
     blocked: Tensor
 
+    def of(self, rows: Tensor) -> Heard:
+        """What these rows hear."""
+        return Heard(self.keys[rows], self.values[rows], self.blocked[rows])
+
 
 def blocked(own: int, *masks: Tensor) -> Tensor:
     """What a frame of `own` tokens must not attend to, given (rows, n) masks of what there is to hear."""

@@ -98,6 +98,12 @@ class Readout:
     motion: Tensor
     sound: Tensor | None
 
+    def put(self, rows: Tensor, other: Readout) -> None:
+        """Let these rows say what `other` says."""
+        for name, value in vars(other).items():
+            if value is not None:
+                getattr(self, name)[rows] = value
+
 
 class Stream(nn.Module):
     """The weights. `frames` embeds, `trunk` is applied block by block by the callers in streaming.py and train/,

@@ -90,12 +90,20 @@ class Streamer:
         pictures = self.model.pictures
         place, age = recall(memory, places, memory["step"], pictures.never)
         heard = self._heard(memory, words)
+        spot = memory["tiles"].long()
         tiles = torch.full_like(place, pictures.undrawn) if given is None else given
-        for number in range(passes if given is None else 1):
-            frame = self._frame(tiles, place, age, memory["tiles"].long(), action)
-            said, ring = self._pass(frame, heard)
-            if given is None:
-                tiles = self._settle(tiles, said.pictures, memory, number, passes)
+        said, ring = self._pass(self._frame(tiles, place, age, spot, action), heard)
+        if given is None:
+            tiles = self._settle(tiles, said.pictures, memory["seed"], memory["step"], 0, passes)
+        for number in range(1, passes):
+            rows = (tiles == pictures.undrawn).any(-1).nonzero().squeeze(-1)
+            if not len(rows):  # what the first look was sure of needs no second
+                break
+            inputs = (value[rows] for value in (tiles, place, age, spot, action))
+            again, ring[rows] = self._pass(self._frame(*inputs), heard.of(rows))
+            seed, step = memory["seed"][rows], memory["step"][rows]
+            tiles[rows] = self._settle(tiles[rows], again.pictures, seed, step, number, passes)
+            said.put(rows, again)
         self._commit(memory, tiles, places, said, ring)
         return Drawn(tiles, memory["pose"], said)
 
@@ -106,7 +114,7 @@ class Streamer:
         deaf = self.model.slots.new_zeros(rows) if samples else None
         return Frame(tiles, place, age, spot, undrawn.float().mean(-1), action, silence, deaf)
 
-    def _settle(self, tiles: Tensor, logits: Tensor, memory: Memory, number: int, passes: int) -> Tensor:
+    def _settle(self, tiles: Tensor, logits: Tensor, seed: Tensor, step: Tensor, number: int, passes: int) -> Tensor:
         """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
 
         The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The
@@ -114,7 +122,7 @@ class Streamer:
         sense.
         """
         chances = logits.float().softmax(-1)
-        dice = uniforms(memory["seed"], memory["step"], number, tiles.shape[1] + 1)
+        dice = uniforms(seed, step, number, tiles.shape[1] + 1)
         drawn = self.model.pictures.throw(chances, dice[:, :-1], dice[:, -1:])
         undrawn = tiles == self.model.pictures.undrawn
         if number == passes - 1:
@@ -128,8 +136,8 @@ class Streamer:
 
     # --- attention to what came before ---
 
-    def _heard(self, memory: Memory, words: Tensor | None) -> list[Heard]:
-        """For every layer: the ring, turned to the present pose, the instruction, and what was just typed."""
+    def _heard(self, memory: Memory, words: Tensor | None) -> Heard:
+        """For all layers at once: the ring, turned to the present pose, the instruction, and what was just typed."""
         ages, tokens = range(self.config.window), self.config.tokens
         keys, values = [memory["told"][:, 0]], [memory["told"][:, 1]]
         masks = [memory["told_mask"]]
@@ -143,15 +151,14 @@ class Streamer:
             keys.append(typed_keys)
             values.append(typed_values)
             masks.append(words > 0)
-        nothing = blocked(tokens, *masks)
-        layers = zip(torch.cat(keys, 3).unbind(1), torch.cat(values, 3).unbind(1), strict=True)
-        return [Heard(key, value, nothing) for key, value in layers]
+        return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks))
 
-    def _pass(self, frame: Frame, heard: list[Heard]) -> tuple[Readout, Tensor]:
+    def _pass(self, frame: Frame, heard: Heard) -> tuple[Readout, Tensor]:
         """One pass of the trunk; also the keys and values (rows, 2, depth, heads, tokens, head) it made."""
         x, shared = self.model.embed(frame)
         keys, values = [], []
-        for block, past in zip(self.model.blocks, heard, strict=True):
+        for depth, block in enumerate(self.model.blocks):
+            past = Heard(heard.keys[:, depth], heard.values[:, depth], heard.blocked)
             x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_it_was, past))
             keys.append(k)
             values.append(v)
