@@ -79,7 +79,7 @@ class Conversation:
             case schema.Open():
                 starts = [start_in(part, blobs, self.hub) for part in request.starts]
                 sights = await self.hub.open(self._owner, starts, request.seeds)
-                sessions = [self._owner.sessions[sight.session] for sight in sights]
+                sessions = self.hub.status(self._owner, [sight.session for sight in sights])
                 return Reply(self._lease() | {"nbytes": [s.nbytes for s in sessions]}, sights, request.codec)
             case schema.Advance():
                 sights = await self.hub.advance(self._owner, [move_in(move) for move in request.moves])

@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,11 +42,11 @@ from wmenv.serve.gauges import Gauges
 from wmenv.serve.limits import Limits
 from wmenv.serve.orders import Asked, Job, Steps, make, sight_of
 from wmenv.serve.pool import Pool
+from wmenv.serve.register import SOON_S, Register
 
 __all__ = ["Client", "Hub", "Kept", "Move", "Session", "Sight"]
 
 HOUSE = None  # whose line the hub's own jobs wait in
-SOON_S = 0.1  # when to ask again for what a step or two will free
 
 T = TypeVar("T")
 log = logging.getLogger("wmenv.serve")
@@ -60,7 +61,7 @@ class Hub:
         self.instructs = isinstance(world, Instructs)
         self.boot = secrets.token_hex(8)  # another hub, another boot
         self.gauges = Gauges()
-        self._clients: dict[str, Client] = {}
+        self._register = Register(self.limits)
         self._pool = Pool(world)
         self._queue: FairQueue[Steps | Job] = FairQueue()
         self._rung = asyncio.Event()
@@ -76,7 +77,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._thread.shutdown()
-        for client in self._clients.values():
+        for client in self._register.clients.values():
             for session in client.sessions.values():
                 self._give_up(session, "the server is going away.")
 
@@ -85,27 +86,18 @@ class Hub:
     @contextlib.contextmanager
     def client(self, name: str) -> Iterator[Client]:
         """The client of that name, new or as it was left; nobody's lease on it runs out while this context is open."""
-        client = self._clients.setdefault(name, Client(name))
+        client = self._register.clients.setdefault(name, Client(name))
         client.here += 1
         try:
             yield client
         finally:
             client.here -= 1
-            self._touch(client)
+            self._register.touch(client)
             self._forget_if_empty(client)
 
     def now(self) -> dict[str, float]:
         """How much of everything there is."""
-        clients = self._clients.values()
-        kept = [kept.nbytes for client in clients for kept in client.snapshots.values()]
-        return {
-            "clients": len(clients),
-            "sessions": self._session_count,
-            "session_bytes": sum(session.nbytes for client in clients for session in client.sessions.values()),
-            "snapshots": len(kept),
-            "snapshot_bytes": sum(kept),
-            "queue": len(self._queue),
-        }
+        return self._register.now() | {"queue": len(self._queue)}
 
     # --- sessions ---------------------------------------------------------------------------------------------------
 
@@ -115,7 +107,7 @@ class Hub:
             raise ProtocolError(f"every start has its seed, got {len(starts)} starts and {len(seeds)} seeds.")
         for start in starts:
             self._check_text(start.check(self.spec).prompt or "", StartError)
-        sessions = self._new_sessions(client, [0] * len(starts))
+        sessions = self._register.new_sessions(client, [0] * len(starts))
         names = [session.name for session in sessions]
 
         def opened() -> list[Sight]:
@@ -133,17 +125,17 @@ class Hub:
 
     async def advance(self, client: Client, moves: Sequence[Move]) -> list[Sight]:
         """One step of each session, all of them or none; a step that was asked for before is not made again."""
-        sessions = self._find(client, [move.session for move in moves])
+        sessions = self._register.sessions(client, [move.session for move in moves])
         if len({move.session for move in moves}) < len(moves):
             raise ProtocolError("two moves of one session came together; a request makes one step of each.")
-        fresh = [self._is_fresh(session, move) for session, move in zip(sessions, moves, strict=True)]
+        fresh = [self._register.is_fresh(session, move) for session, move in zip(sessions, moves, strict=True)]
         self.gauges.counts["retried"] += len(moves) - sum(fresh)
         self._ask(client, [pair for pair, new in zip(zip(sessions, moves, strict=True), fresh, strict=True) if new])
         return await self._shown([self._promised(s, move) for s, move in zip(sessions, moves, strict=True)])
 
     def direct(self, client: Client, session: str, direction: Direction, ticket: str | None = None) -> int:
         """A direction for the next step that nobody has asked for; how many steps were made when it came."""
-        [found] = self._find(client, [session])
+        [found] = self._register.sessions(client, [session])
         if ticket is not None and ticket in found.tickets:
             return found.tickets[ticket].received_at
         self._check_direction(direction)
@@ -154,8 +146,8 @@ class Hub:
 
     async def fork(self, client: Client, names: Sequence[str]) -> list[Session]:
         """New sessions with the past of others, as it is after every step that was asked for before."""
-        parents = self._find(client, names)
-        sessions = self._new_sessions(client, [parent.nbytes for parent in parents])
+        parents = self._register.sessions(client, names)
+        sessions = self._register.new_sessions(client, [parent.nbytes for parent in parents])
 
         def forked() -> None:
             self._pool.add([session.name for session in sessions], self._pool.take(names))
@@ -170,8 +162,8 @@ class Hub:
     async def snapshot(self, client: Client, names: Sequence[str]) -> dict[str, Kept]:
         """Keep sessions as they are after every step that was asked for before; the ids of what is kept, in order."""
         self.spec.need("snapshots")
-        sessions = self._find(client, names)
-        self._check_room_for_snapshots(client, sessions)
+        sessions = self._register.sessions(client, names)
+        self._register.check_room_for_snapshots(client, sessions)
 
         def taken() -> list[Kept]:
             states = [self._pool.take([name]) for name in names]
@@ -183,8 +175,8 @@ class Hub:
 
     async def restore(self, client: Client, snapshots: Sequence[str]) -> list[Session]:
         """New sessions that go on from snapshots."""
-        kept = self._find_snapshots(client, snapshots)
-        sessions = self._new_sessions(client, [one.nbytes for one in kept])
+        kept = self._register.snapshots(client, snapshots)
+        sessions = self._register.new_sessions(client, [one.nbytes for one in kept])
 
         def restored() -> None:
             for session, one in zip(sessions, kept, strict=True):
@@ -200,7 +192,7 @@ class Hub:
         """New sessions, one for each row in bytes that `export` gave, which were at `step`."""
         self.spec.need("snapshots")
         state: State = await self._job(client, 1, lambda: self.world.revive(data))
-        sessions = self._new_sessions(client, [state.nbytes // len(state)] * len(state))
+        sessions = self._register.new_sessions(client, [state.nbytes // len(state)] * len(state))
         with self._undone_if_refused(sessions):
             await self._job(client, 1, lambda: self._pool.add([session.name for session in sessions], state))
         for session in sessions:
@@ -212,8 +204,8 @@ class Hub:
     ) -> list[bytes]:
         """The world's own bytes of sessions and snapshots: for each, or of all in one."""
         self.spec.need("snapshots")
-        self._find(client, sessions)
-        kept = [one.state for one in self._find_snapshots(client, snapshots)]
+        self._register.sessions(client, sessions)
+        kept = [one.state for one in self._register.snapshots(client, snapshots)]
         if not sessions and not kept:
             raise ProtocolError("nothing was named that could be exported.")
 
@@ -227,104 +219,19 @@ class Hub:
 
     async def describe(self, client: Client, names: Sequence[str]) -> tuple[list[str] | None, list[str] | None]:
         """What is in view of each session, and its task, in words; None where the world has none."""
-        self._find(client, names)
+        self._register.sessions(client, names)
         return await self._job(client, len(names), lambda: self._pool.words(names))
 
     def status(self, client: Client, names: Sequence[str]) -> list[Session]:
         """The sessions of these names; asking renews their leases."""
-        return self._find(client, names)
+        return self._register.sessions(client, names)
 
     def close(self, client: Client, sessions: Sequence[str] = (), snapshots: Sequence[str] = ()) -> None:
         """Let go of sessions and snapshots; what is not there is passed over."""
-        self._touch(client)
+        self._register.touch(client)
         for name in snapshots:
             client.snapshots.pop(name, None)
         self._drop([client.sessions[name] for name in sessions if name in client.sessions], "it was closed.")
-
-    # --- finding and checking ---------------------------------------------------------------------------------------
-
-    def _find(self, client: Client, names: Sequence[str]) -> list[Session]:
-        """The sessions of these names, whose leases begin anew."""
-        self._touch(client)
-        gone = [name for name in names if name not in client.sessions]
-        if gone:
-            raise SessionError(
-                f"{len(gone)} of {len(names)} sessions are not here: closed, or idle for {self.limits.lease_s:g} s, "
-                "or of a server that ran before. Restore them from what you keep.",
-                gone,
-            )
-        found = [client.sessions[name] for name in names]
-        for session in found:
-            session.touched = client.touched
-        return found
-
-    def _find_snapshots(self, client: Client, names: Sequence[str]) -> list[Kept]:
-        self._touch(client)
-        gone = [name for name in names if name not in client.snapshots]
-        if gone:
-            raise SessionError(f"{len(gone)} of {len(names)} snapshots are not here, or not any more.", gone)
-        return [client.snapshots[name] for name in names]
-
-    def _new_sessions(self, client: Client, nbytes: Sequence[int]) -> list[Session]:
-        """Sessions whose rows are to come, if there is room for them."""
-        self._touch(client)
-        for held, most, whose in (
-            (len(client.sessions), self.limits.sessions_per_client, "you hold"),
-            (self._session_count, self.limits.sessions, "the server holds"),
-        ):
-            if held + len(nbytes) > most:
-                raise BusyError(
-                    f"there is no room for {len(nbytes)} more sessions: {whose} {held} of {most}. Close some, or wait.",
-                    retry_after_s=min(self.limits.lease_s, 5.0),
-                )
-        sessions = [Session(client, nbytes=size) for size in nbytes]
-        client.sessions.update({session.name: session for session in sessions})
-        return sessions
-
-    def _check_room_for_snapshots(self, client: Client, sessions: Sequence[Session]) -> None:
-        held, most = len(client.snapshots), self.limits.snapshots_per_client
-        if held + len(sessions) > most:
-            raise BusyError(f"you keep {held} of {most} snapshots. Close some.", self.limits.lease_s)
-        kept = self.now()["snapshot_bytes"] + sum(session.nbytes for session in sessions)
-        if kept > self.limits.snapshot_bytes:
-            raise BusyError(
-                f"snapshots may take {self.limits.snapshot_bytes:,} bytes. Close some.", self.limits.lease_s
-            )
-
-    def _is_fresh(self, session: Session, move: Move) -> bool:
-        """Whether this step was not asked for yet; `ProtocolError` if it cannot be asked for now."""
-        before = session.waiting[move.step][0] if move.step in session.waiting else None
-        if move.step == session.step and session.made is not None:
-            before = session.made
-        if before is None and move.step == session.asked + 1:
-            if session.asked - session.step >= self.limits.ahead:
-                raise BusyError(f"{self.limits.ahead} steps of session {session.name} wait already.", SOON_S)
-            return True
-        if before is None:
-            raise ProtocolError(
-                f"step {move.step} of session {session.name} cannot be asked for: the next one is {session.asked + 1}."
-            )
-        if before != move:
-            raise ProtocolError(f"step {move.step} of session {session.name} was asked for with another action.")
-        return False
-
-    def _check_direction(self, direction: Direction) -> None:
-        self.spec.need("directions")
-        self._check_text(direction.text, DirectionError)
-
-    def _check_text(self, text: str, error: type[WmenvError]) -> None:
-        if len(text) > self.limits.text:
-            raise error(f"a text has at most {self.limits.text} characters, this one has {len(text):,}.")
-
-    def _checked_actions(self, moves: Sequence[Move]) -> np.ndarray:
-        try:
-            return self.spec.actions.check(np.array([move.action for move in moves]), len(moves))
-        except ValueError as problem:
-            raise (
-                problem
-                if isinstance(problem, ActionError)
-                else ActionError(f"every action has a number for each of {self.spec.actions.count} fields: {problem}.")
-            ) from None
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
@@ -413,6 +320,26 @@ class Hub:
             shown.set_exception(ProtocolError(f"step {move.step} cannot be made: one before it was refused."))
         session.waiting.clear()
 
+    # --- checking ---------------------------------------------------------------------------------------------------
+
+    def _check_direction(self, direction: Direction) -> None:
+        self.spec.need("directions")
+        self._check_text(direction.text, DirectionError)
+
+    def _check_text(self, text: str, error: type[WmenvError]) -> None:
+        if len(text) > self.limits.text:
+            raise error(f"a text has at most {self.limits.text} characters, this one has {len(text):,}.")
+
+    def _checked_actions(self, moves: Sequence[Move]) -> np.ndarray:
+        try:
+            return self.spec.actions.check(np.array([move.action for move in moves]), len(moves))
+        except ValueError as problem:
+            raise (
+                problem
+                if isinstance(problem, ActionError)
+                else ActionError(f"every action has a number for each of {self.spec.actions.count} fields: {problem}.")
+            ) from None
+
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _put(self, client: Client | None, order: Steps | Job) -> None:
@@ -449,18 +376,19 @@ class Hub:
 
     # --- letting go -------------------------------------------------------------------------------------------------
 
-    @property
-    def _session_count(self) -> int:
-        return sum(len(client.sessions) for client in self._clients.values())
-
     @contextlib.contextmanager
     def _undone_if_refused(self, sessions: Sequence[Session]) -> Iterator[None]:
-        """Take sessions back whose rows never came. One whose client left in the meantime has its lease."""
+        """Take sessions back whose rows never came; the leases of the others begin when they have come."""
+        for session in sessions:
+            session.touched = math.inf
         try:
             yield
         except Exception:
             self._drop(sessions, "it could not begin.")
             raise
+        finally:
+            for session in sessions:
+                session.touched = time.monotonic()
 
     def _drop(self, sessions: Sequence[Session], why: str) -> None:
         for session in sessions:
@@ -475,12 +403,9 @@ class Hub:
             shown.set_exception(SessionError(f"session {session.name} is gone: {why}", [session.name]))
         session.waiting.clear()
 
-    def _touch(self, client: Client) -> None:
-        client.touched = time.monotonic()
-
     def _forget_if_empty(self, client: Client) -> None:
         if not (client.here or client.sessions or client.snapshots):
-            self._clients.pop(client.name, None)
+            self._register.clients.pop(client.name, None)
             self._queue.forget(client.name)
 
     async def _sweep(self) -> None:
@@ -488,7 +413,7 @@ class Hub:
         while True:
             await asyncio.sleep(self.limits.lease_s / 4)
             ago = time.monotonic() - self.limits.lease_s
-            for client in list(self._clients.values()):
+            for client in list(self._register.clients.values()):
                 idle = [s for s in client.sessions.values() if s.touched < ago and not s.waiting]
                 self._drop(idle, "its lease is over.")
                 self.gauges.counts["expired"] += len(idle)

@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,6 +43,7 @@ class Link:
     def _become_someone(self) -> None:
         self._pid, self._client = os.getpid(), secrets.token_hex(16)
         self._socket, self._id = None, 0
+        self._held = contextlib.ExitStack()  # the connection, which websockets wants held as a context
         self.facts: dict[str, Any] = {}  # of the last hello
 
     def ask(self, message: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> Answer:
@@ -107,7 +109,8 @@ class Link:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         away = {} if urlsplit(self.url).hostname not in ("localhost", "127.0.0.1", "::1") else {"proxy": None}
         try:
-            self._socket = connect(self.url, additional_headers=headers, compression=None, max_size=MOST_BYTES, **away)  # type: ignore[call-overload, unused-ignore]  # proxy is younger than our oldest websockets
+            connected = connect(self.url, additional_headers=headers, compression=None, max_size=MOST_BYTES, **away)
+            self._socket = self._held.enter_context(connected)
         except InvalidStatus as problem:
             told = (problem.response.body or b"").decode(errors="replace").strip()
             raise RemoteError(f"{self.url} answered {problem.response.status_code}: {told}") from problem
@@ -130,8 +133,8 @@ class Link:
         socket, self._socket = self._socket, None
         if socket is not None:
             with contextlib.suppress(Exception):  # it may be broken in any way; we are done with it
-                socket.socket.close()
-                socket.close()
+                socket.socket.shutdown(SHUT_RDWR)
+                self._held.close()
 
 
 class ConnectionBrokenError(Exception):
