@@ -74,6 +74,10 @@ class Process:
         self.url = line.split(" at ")[1].strip()
         self.port = int(self.url.rsplit(":", 1)[1])
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         """As `kill -9` does."""
         self._process.kill()
