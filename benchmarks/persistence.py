@@ -1,7 +1,7 @@
 """How long does a world keep what it showed? Absence, edits, long runs, and what the real environment gets.
 
-Runs the probes of `wmenv.bench` with the waits that persistence is claimed for, on any world by name; `--without`
-names the same world with its memory taken away, for comparison. Run: python benchmarks/persistence.py [--quick]
+Runs the probes of `wmenv.bench` with the waits that persistence is claimed for, on any world by name, and, with
+`--without memory=none`, what the same world keeps under another setting. Run: python benchmarks/persistence.py [--quick]
 [--world NAME]
 """
 
@@ -41,6 +41,7 @@ SELF_CONSISTENCY = 1000  # free-running steps over which natural revisits are sc
 ENDURANCE = (1000, 100_000)  # steps at which milliseconds and bytes are compared
 STRETCH = 200  # steps timed at each
 STICKY = 0.85
+SHORT = {"memory=none": "no_memory", "memory=window": "window_only", "memory=places": "places_only"}
 
 
 def persistence_suite(quick: bool) -> Suite:
@@ -119,19 +120,38 @@ def summary(run: Run, roaming: dict[str, Any], lasting: dict[str, Any]) -> dict[
     }
 
 
-def measure(name: str, asked: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
-    world = load_world(name, **with_overrides({}, asked.set))
-    start = Start(template=asked.template)
-    folder = asked.out / name.replace(":", ".") if asked.out else None
-    suite = persistence_suite(asked.quick)
-    if asked.scenes:
-        suite = replace(suite, scenes=asked.scenes)
-    run = run_suite("" if asked.set else name, world, suite, start=start, folder=folder, progress=tell)
-    print(file=sys.stderr)
+def measure(asked: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
+    """The whole suite on the world as it is."""
+    world, start = load_world(asked.world, **with_overrides({}, asked.set)), Start(template=asked.template)
+    folder = asked.out / asked.world.replace(":", ".") if asked.out else None
+    run = _run(asked, world, persistence_suite(asked.quick), folder)
     seeds = run.stage.seeds
-    roaming = natural_persistence(world, seeds, start, 200 if asked.quick else SELF_CONSISTENCY)
+    roaming = natural_persistence(world, seeds, start, _roam(asked))
     lasting = endurance(world, seeds[0], start, 1000 if asked.quick else ENDURANCE[1])
     return run, summary(run, roaming, lasting)
+
+
+def measure_without(asked: argparse.Namespace, setting: str) -> dict[str, Any]:
+    """What the world keeps under another setting: looking away, and roaming."""
+    world = load_world(asked.world, **with_overrides({}, [*asked.set, setting]))
+    suite = replace(persistence_suite(asked.quick), probes=(LookAway(QUICK_DWELLS),))
+    run = _run(asked, world, suite, None)
+    away = facts_of(run, "P4")
+    roaming = natural_persistence(world, run.stage.seeds, Start(template=asked.template), _roam(asked))
+    figures = {f"return_j_{dwell}": away.get(f"j_{dwell}") for dwell in QUICK_DWELLS}
+    return figures | {f"self_consistency_{roaming['steps']}": roaming["all"]}
+
+
+def _run(asked: argparse.Namespace, world: World, suite: Suite, folder: Path | None) -> Run:
+    suite = replace(suite, scenes=asked.scenes) if asked.scenes else suite
+    name = "" if asked.set or folder is None else asked.world
+    run = run_suite(name, world, suite, start=Start(template=asked.template), folder=folder, progress=tell)
+    print(file=sys.stderr)
+    return run
+
+
+def _roam(asked: argparse.Namespace) -> int:
+    return 200 if asked.quick else SELF_CONSISTENCY
 
 
 def tell(what: str, share: float, seconds_to_go: float | None) -> None:
@@ -143,19 +163,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="minutes: 4 scenes, short waits")
     parser.add_argument("--world", default="pan", help="a world's name or module:factory (default: pan)")
-    parser.add_argument("--without", help="the same world without memory, by name, to be shown beside it")
+    parser.add_argument("--without", action="append", default=[], metavar="KEY=VALUE", help="a setting to compare with")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the worlds")
     parser.add_argument("--template", help="begin every scene from this template")
     parser.add_argument("--scenes", type=int, help="how many scenes (default: 32, quick 4)")
     parser.add_argument("--out", type=Path, help="keep findings here, so that a stopped run goes on")
     asked = parser.parse_args()
     began = time.monotonic()
-    table = Table("figure", asked.world, *([asked.without] if asked.without else []))
-    run, figures = measure(asked.world, asked)
-    others = measure(asked.without, asked)[1] if asked.without else {}
-    for figure in figures:
-        table.add_row(figure, *(shown(values[figure]) for values in (figures, others) if values))
-    told: dict[str, Any] = {f"{figure}_no_memory": value for figure, value in others.items()}
+    run, figures = measure(asked)
+    others = {setting: measure_without(asked, setting) for setting in asked.without}
+    table = Table("figure", asked.world, *others)
+    for figure, value in figures.items():
+        table.add_row(figure, shown(value), *(shown(other.get(figure)) for other in others.values()))
+    told: dict[str, Any] = {
+        f"{figure}_{SHORT.get(setting, setting)}": value
+        for setting, other in others.items()
+        for figure, value in other.items()
+    }
     Console(width=120).print(table)
     profile = headline(run).record()
     told |= {"seconds": round(time.monotonic() - began, 1), "scenes": len(run.stage.seeds), **environment_facts()}

@@ -1,5 +1,6 @@
 """Cached equals uncached, rows are independent, the action reaches every head, nothing grows."""
 
+import pytest
 import torch
 
 from tests.models.conftest import make_stream
@@ -99,6 +100,46 @@ def test_memory_never_grows(tiny_stream):
     for _ in range(20):
         streamer.step(memory, torch.full((ROWS,), 2), None, 1)
     assert {name: value.nbytes for name, value in memory.items()} == size
+
+
+PLACES = ("place_tile", "place_lap")
+WINDOW = ("tiles", "ring")
+
+
+@pytest.mark.parametrize(
+    ("memory", "heeds"), [("all", (PLACES, WINDOW)), ("places", (PLACES,)), ("window", (WINDOW,)), ("none", ())]
+)
+def test_a_memory_taken_away_is_not_used(tiny_stream, memory, heeds):
+    streamer = Streamer(tiny_stream, memory)
+    for kind in (PLACES, WINDOW):
+        drawn = []
+        for spoil in (False, True):
+            held, _ = begin(streamer)
+            streamer.begin(held, 1)
+            for name in kind if spoil else ():
+                held[name] = torch.zeros_like(held[name])
+            drawn.append(streamer.step(held, torch.full((ROWS,), 6), None, 1).said.pictures)
+        assert torch.equal(*drawn) != (kind in heeds)
+
+
+def test_only_rows_with_something_left_to_draw_look_again(tiny_stream, monkeypatch):
+    streamer, looks = Streamer(tiny_stream), []
+    plain, unsure = streamer._pass, torch.tensor([0.0, 1.0, 0.0])
+
+    def half_sure(frame, heard):
+        looks.append(len(frame.action))
+        said, ring = plain(frame, heard)
+        certain = torch.nn.functional.one_hot(torch.full((49,), 7), 50) * 1e4
+        if len(looks) == 1:
+            said.pictures = torch.where(unsure[:, None, None] > 0, said.pictures * 0, certain)
+        return said, ring
+
+    memory, _ = begin(streamer)
+    monkeypatch.setattr(streamer, "_pass", half_sure)
+    drawn = streamer.begin(memory, 2)
+    assert looks == [ROWS, 1]
+    assert (drawn.tiles[unsure == 0] == 7).all()
+    assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
 
 
 def test_senses_may_be_absent():

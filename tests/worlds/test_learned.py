@@ -12,7 +12,7 @@ import pytest
 
 from tests.models.conftest import make_stream
 from wmenv.contract import Direction, Start, no_directions
-from wmenv.errors import SnapshotError, StartError, UnsupportedError
+from wmenv.errors import OptionError, SnapshotError, StartError, UnsupportedError
 from wmenv.models.checkpoint import save_stream
 from wmenv.sources.gridrooms.grammar import VOCABULARY
 from wmenv.sources.gridrooms.spec import spec_of
@@ -128,6 +128,12 @@ def test_passes_are_chosen_per_world_and_share_the_weights(weights):
     assert quick._streamer is slow._streamer
     frames = [walk(w, w.open([Start()], [5])[0], [2, 2, 0])[1][-1].frames for w in (quick, slow)]
     assert frames[0].shape == frames[1].shape
+
+
+def test_memory_can_be_taken_away_for_comparison(weights):
+    assert LearnedWorld(weights, memory="none").spec.provenance["memory"] == ""
+    with pytest.raises(OptionError, match="places"):
+        LearnedWorld(weights, memory="place")
 
 
 def test_half_the_bits_give_a_world_too_in_a_smaller_state(weights):

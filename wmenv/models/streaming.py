@@ -21,6 +21,13 @@ from wmenv.models.stream import Frame, Readout, Stream
 
 Memory = dict[str, Tensor]
 
+MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all is for comparison
+    "all": frozenset({"places", "window"}),
+    "places": frozenset({"places"}),
+    "window": frozenset({"window"}),
+    "none": frozenset(),
+}
+
 
 @dataclass
 class Drawn:
@@ -32,10 +39,11 @@ class Drawn:
 
 
 class Streamer:
-    """A model with the constants of its stepping; holds no state between calls."""
+    """A model with the constants of its stepping; holds no state between calls. `memory` is one of `MEMORIES`."""
 
-    def __init__(self, model: Stream) -> None:
+    def __init__(self, model: Stream, memory: str = "all") -> None:
         self.model = model
+        self.uses = MEMORIES[memory]
         self.config = model.config
         self.own = model.own_phases()
         self.distance = model.offsets.abs().sum(-1)
@@ -88,9 +96,8 @@ class Streamer:
         memory["step"] += 1
         places = places_in_view(memory["pose"], self.model.offsets)
         pictures = self.model.pictures
-        place, age = recall(memory, places, memory["step"], pictures.never)
+        place, age, spot = self._recalled(memory, places)
         heard = self._heard(memory, words)
-        spot = memory["tiles"].long()
         tiles = torch.full_like(place, pictures.undrawn) if given is None else given
         said, ring = self._pass(self._frame(tiles, place, age, spot, action), heard)
         if given is None:
@@ -106,6 +113,14 @@ class Streamer:
             said.put(rows, again)
         self._commit(memory, tiles, places, said, ring)
         return Drawn(tiles, memory["pose"], said)
+
+    def _recalled(self, memory: Memory, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each place in view last showed, how long ago, and what each spot of the picture showed a step ago."""
+        never, spot = self.model.pictures.never, memory["tiles"].long()
+        place, age = recall(memory, places, memory["step"], never)
+        if "places" not in self.uses:
+            place, age = torch.full_like(place, never), torch.zeros_like(age)
+        return place, age, spot if "window" in self.uses else torch.full_like(spot, never)
 
     def _frame(self, tiles: Tensor, place: Tensor, age: Tensor, spot: Tensor, action: Tensor) -> Frame:
         undrawn = tiles == self.model.pictures.undrawn
@@ -145,7 +160,8 @@ class Streamer:
             cos, sin = self.model.past_phases(memory["pose"], memory["ring_pose"][:, age], float(age + 1))
             keys.append(rotate(memory["ring"][:, age, 0], cos[:, None], sin[:, None]))
             values.append(memory["ring"][:, age, 1])
-            masks.append(memory["ring_full"][:, age : age + 1].expand(-1, tokens))
+            there = memory["ring_full"][:, age : age + 1] & ("window" in self.uses)
+            masks.append(there.expand(-1, tokens))
         if words is not None:
             typed_keys, typed_values = self.model.read_text(words)
             keys.append(typed_keys)

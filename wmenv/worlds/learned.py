@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
-from wmenv.errors import UnsupportedError
+from wmenv.errors import OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
-from wmenv.models.streaming import Drawn, Streamer
+from wmenv.models.streaming import MEMORIES, Drawn, Streamer
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
@@ -39,15 +39,20 @@ def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
 class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template.
 
-    `passes` is K, how often the network looks at a frame before it is shown. A start is dreamt from the seed, read
-    from a
-    picture, revived from a moment, or dreamt and then changed by a prompt: sentences, parted by semicolons, that are
-    directed one after another before the first frame is shown.
+    `passes` is K, how often the network may look at a frame before it is shown; `memory` takes away what it remembers,
+    for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither.
+
+    A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
+    sentences, parted by semicolons, that are directed one after another before the first frame is shown.
     """
 
-    def __init__(self, weights: str | Path, task: str = "reach", passes: int = 2, bf16: bool = False) -> None:
+    def __init__(
+        self, weights: str | Path, task: str = "reach", passes: int = 2, bf16: bool = False, memory: str = "all"
+    ) -> None:
+        if memory not in MEMORIES:
+            raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         self.passes, self.task = passes, task
-        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16)
+        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, memory)
         self._words = vocabulary
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
@@ -73,7 +78,12 @@ class LearnedWorld:
             starts=frozenset({"seed", "template", "picture", "moment", "prompt"}),
             templates=tuple(self._instructions),
             suggestions=tuple(facts["suggestions"]),
-            provenance={"weights_sha256": self._facts["sha256"], "dtype": str(self._dtype), "passes": str(self.passes)},
+            provenance={
+                "weights_sha256": self._facts["sha256"],
+                "dtype": str(self._dtype),
+                "passes": str(self.passes),
+                "memory": "+".join(sorted(self._streamer.uses)),
+            },
         )
 
     @property
@@ -211,14 +221,14 @@ class LearnedWorld:
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded(weights: str, bf16: bool) -> tuple[Streamer, dict, Vocabulary]:
+def _loaded(weights: str, bf16: bool, memory: str) -> tuple[Streamer, dict, Vocabulary]:
     """Weights are read once per process."""
     model, facts = load_stream(Path(weights))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
     if bf16:
         model = model.to(torch.bfloat16)
-    return Streamer(model), facts, Vocabulary(model.config.words)
+    return Streamer(model, memory), facts, Vocabulary(model.config.words)
 
 
 def _action_table(facts: dict) -> ActionTable:
