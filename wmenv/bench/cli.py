@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from wmenv.bench import studies
+
 if TYPE_CHECKING:
     from wmenv.bench.suite import Progress, Suite
     from wmenv.contract import Start
@@ -28,6 +30,8 @@ Away = Annotated[int | None, typer.Option(min=1, help="How many pans take a view
 Scenes = Annotated[int | None, typer.Option(min=2, help="How many scenes instead of the suite's own number.")]
 
 bench = typer.Typer(help="Measure how well worlds hold together.", no_args_is_help=True)
+bench.command()(studies.transfer)
+bench.command()(studies.ranking)
 
 
 @bench.command()

@@ -5,6 +5,7 @@ A mean is swayed by one lucky run and a median by the middle one alone; the mean
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -37,5 +38,13 @@ def stratified(
     rng = np.random.default_rng(seed)
     arrays = [np.asarray(stratum) for stratum in strata]
     drawn = [statistic([a[rng.integers(len(a), size=len(a))] for a in arrays]) for _ in range(draws)]
-    low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(statistic(arrays), float(low), float(high))
+    return Interval(statistic(arrays), *bounds(np.array(drawn), confidence))
+
+
+def bounds(drawn: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of draws, without those in which the statistic does not exist; NaN if it never does."""
+    known = drawn[np.isfinite(drawn)]
+    if not known.size:
+        return math.nan, math.nan
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

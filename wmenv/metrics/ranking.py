@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from wmenv.metrics.bootstrap import DRAWS
+from wmenv.metrics.iqm import bounds
 
 VERSION = "ranking-1"
 FEWEST = 8  # policies below which a correlation says nothing
@@ -63,16 +64,17 @@ def ranking_record(real: np.ndarray, shown: np.ndarray, draws: int = DRAWS, seed
     rng = np.random.default_rng(seed)
     drawn = [_drawn_anew(real, shown, rng) for _ in range(draws)]
     for name, figure in figures.items():
-        low, high = np.nanquantile([figure(*means) for means in drawn], [0.025, 0.975])
-        record |= {name: figure(a, b), f"{name}_lo": float(low), f"{name}_hi": float(high)}
+        low, high = bounds(np.array([figure(*means) for means in drawn]))
+        record |= {name: figure(a, b), f"{name}_lo": low, f"{name}_hi": high}
     chance = np.array([pearson(a, rng.permutation(b)) for _ in range(draws)])
-    return record | {
+    record |= {
         "pearson_r_without_extremes": pearson(a[order], b[order]),
-        "null_pearson_r_p95": float(np.nanquantile(chance, 0.95)),
+        "null_pearson_r_p95": bounds(chance, confidence=0.9)[1],
         "p_value": float((1 + (chance >= record["pearson_r"]).sum()) / (1 + draws)),
         "bias": float((b - a).mean()),
         "real_range": float(a.max() - a.min()),
     }
+    return {name: None if value != value else value for name, value in record.items()}  # NaN is not equal to itself
 
 
 def _drawn_anew(real: np.ndarray, shown: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
