@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wmenv.metrics.health import EARLY, FEATURES, Health, health
+from wmenv.metrics.health import EARLY, FEATURES, SERIES, Health, health
+from wmenv.worlds.broken.picture import turn_hue
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -86,3 +87,27 @@ def test_frames_that_show_nothing_are_counted():
     record = follow([picture()] * 10 + [np.zeros((64, 64, 3), np.uint8)] * 30)
     assert record["constant_share"] == 0.75
     assert follow([])["constant_share"] is None
+
+
+def test_a_hue_that_turns_among_greys_raises_the_flag():
+    grey = np.full((56, 56, 3), 110, np.uint8)
+    record = follow(painted(grey, 3 * at) for at in range(40))
+    assert record["flag_feature"] in ("lean_red_green", "lean_yellow_blue")
+    assert follow(painted(grey, 0) for _ in range(40))["flag_step"] is None
+
+
+def painted(frame: np.ndarray, degrees: float) -> np.ndarray:
+    """The frame with one small red mark, whose hue is turned."""
+    marked = frame.copy()
+    marked[24:28, 24:28] = (200, 40, 40)
+    return turn_hue(marked, degrees)
+
+
+def test_the_series_is_kept_and_thinned_evenly():
+    series = follow(picture(at) for at in range(20))["series"]
+    assert series["step"] == [16 * (at + 1) for at in range(20)]
+    assert series["luma"][3] == pytest.approx(feature(picture(3), "luma"), abs=1e-4)
+    assert set(series) == {"step", *FEATURES}
+    long = follow([picture(at) for at in range(4)] * (3 * SERIES // 4))["series"]
+    assert SERIES // 2 <= len(long["step"]) < SERIES
+    assert set(np.diff(long["step"])) == {64}

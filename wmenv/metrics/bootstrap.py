@@ -34,6 +34,8 @@ def block_mean(
 ) -> Interval:
     """The mean of a series whose neighbours are alike, resampled in circular blocks of about sqrt(n) values."""
     series = np.asarray(series, dtype=float)
+    if (series == series[0]).all():
+        return Interval(*[float(series[0])] * 3)  # whatever is drawn
     n = len(series)
     block = block or max(1, round(math.sqrt(n)))
     count = math.ceil(n / block)

@@ -11,18 +11,31 @@ from typing import Any
 
 import numpy as np
 
+from wmenv.metrics import colour
 from wmenv.metrics.thumbnail import LUMA
 
-VERSION = "health-1"
+VERSION = "health-2"
 CROP = 128  # pixels; larger frames are read in their middle, at full resolution
 EARLY = 8  # samples that say what is normal
 SLACK, LIMIT, CAP = 2.0, 15.0, 4.0  # in usual deviations: forgiven per sample, raising the flag, counted at most
 BANDS = ((1.0, 2.0), (2.0, 4.0))  # sigmas of the two Gaussians whose difference is a band
 DARK, BRIGHT = 2, 253  # at or beyond these, a byte is clipped
-FEATURES = ("band_fine", "band_coarse", "luma", "contrast", "clipped", "red_green", "yellow_blue", "peakiness")
-USUAL = np.array([0.10, 0.10, 0.02, 0.02, 0.02, 0.02, 0.02, 0.15])  # least deviation that counts as usual
+USUAL_OF = {  # each feature, and the least deviation of it that counts as usual: other rooms look different too
+    "band_fine": 0.10,
+    "band_coarse": 0.10,
+    "luma": 0.03,
+    "contrast": 0.03,
+    "clipped": 0.10,
+    "red_green": 0.02,
+    "yellow_blue": 0.02,
+    "lean_red_green": 0.20,  # of the few colours of a grey picture, whose means hardly move
+    "lean_yellow_blue": 0.20,
+    "peakiness": 0.15,
+}
+FEATURES, USUAL = tuple(USUAL_OF), np.array(list(USUAL_OF.values()))
 CONSTANT = 0.5 / 255  # contrast at or below which a frame shows nothing
 BLANK = 0.2  # share of samples that show nothing, above which a world is called blank
+SERIES = 256  # samples of an episode that are kept; of a longer one every second, every fourth, ...
 
 
 @functools.lru_cache(maxsize=64)
@@ -61,7 +74,7 @@ def health(frame: np.ndarray) -> np.ndarray:
     red, green, blue = np.full(len(pixels), 1 / len(pixels), np.float32) @ pixels
     clipped = (np.count_nonzero(values <= DARK) + np.count_nonzero(values >= BRIGHT)) / values.size
     level = (luma.mean(), luma.std(), clipped, red - green, (red + green) / 2 - blue)
-    return np.array([*band_energies(luma), *level, peakiness(luma)])
+    return np.array([*band_energies(luma), *level, *colour.lean(values), peakiness(luma)])
 
 
 class Health:
@@ -75,10 +88,13 @@ class Health:
         self._last = np.zeros(len(FEATURES))
         self._samples = self._constant = 0
         self._flag: tuple[int, str] | None = None
+        self._series: list[tuple[int, np.ndarray]] = []  # steps and what was sampled there
+        self._apart = 1  # samples from one that is kept to the next
 
     def fold(self, frame: np.ndarray, step: int) -> None:
         """Sample the frame shown at `step`."""
         values = self._last = health(frame)
+        self._keep(values, step)
         self._samples += 1
         self._constant += bool(values[FEATURES.index("contrast")] <= CONSTANT)
         self._least, self._most = np.minimum(self._least, values), np.maximum(self._most, values)
@@ -98,12 +114,25 @@ class Health:
             "range": _named(self._most - self._least) if seen else nothing,
             "end": _named(self._last) if seen else dict(nothing),
             "constant_share": self._constant / self._samples if seen else None,
+            "series": self._columns(),
         }
+
+    def _keep(self, values: np.ndarray, step: int) -> None:
+        if self._samples % self._apart == 0:
+            self._series.append((step, values))
+        if len(self._series) == SERIES:
+            self._series, self._apart = self._series[::2], 2 * self._apart
+
+    def _columns(self) -> dict[str, list[float]]:
+        """The kept samples by feature, beside the steps they are of."""
+        columns = np.array([values for _, values in self._series]).reshape(-1, len(FEATURES)).T.round(4).tolist()
+        return {"step": [step for step, _ in self._series], **dict(zip(FEATURES, columns, strict=True))}
 
     def _learn(self, values: np.ndarray) -> None:
         self._early.append(values)
-        self._normal = np.median(self._early, axis=0)
-        self._usual = np.maximum(np.std(self._early, axis=0), USUAL)
+        if len(self._early) == EARLY:
+            self._normal = np.median(self._early, axis=0)
+            self._usual = np.maximum(np.std(self._early, axis=0), USUAL)
 
     def _compare(self, values: np.ndarray, step: int) -> None:
         off = np.clip((values - self._normal) / self._usual, -CAP, CAP)

@@ -83,6 +83,8 @@ def stutters(period_ms: np.ndarray, slot_ms: float) -> int | None:
     """
     if len(period_ms) < STUTTER_WINDOW:
         return None
+    if not (period_ms > slot_ms).any():
+        return 0
     half = STUTTER_WINDOW // 2
     around = np.lib.stride_tricks.sliding_window_view(np.pad(period_ms, half, mode="reflect"), STUTTER_WINDOW)
     usual = np.median(around, axis=1)

@@ -53,7 +53,10 @@ def quantile(values: np.ndarray, q: float, confidence: float = 0.95) -> Interval
     >>> quantile(np.arange(1, 101), 0.5)
     Interval(estimate=50.0, low=40.0, high=61.0)
     """
-    ordered = np.sort(np.asarray(values, dtype=float))
+    return _of_sorted(np.sort(np.asarray(values, dtype=float)), q, confidence)
+
+
+def _of_sorted(ordered: np.ndarray, q: float, confidence: float = 0.95) -> Interval | None:
     bounds = order_bounds(len(ordered), q, confidence)
     if bounds is None:
         return None
@@ -66,7 +69,7 @@ def quantile_record(values: np.ndarray, qs: Sequence[float] = (0.5, 0.95, 0.99))
     ordered = np.sort(np.asarray(values, dtype=float))
     record: dict[str, Any] = {"n": len(ordered)}
     for q in qs:
-        found = quantile(ordered, q)
+        found = _of_sorted(ordered, q)
         name = f"p{100 * q:g}"
         record[name] = None if found is None else found.estimate
         record[f"{name}_ci"] = None if found is None else [found.low, found.high]

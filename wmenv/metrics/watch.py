@@ -132,6 +132,7 @@ class FrameWatch:
         self._table, self._rows, self._governor = table, rows, governor
         self._episodes: dict[int, EpisodeWatch] = {}
         self._age = np.zeros(rows, np.int64)  # steps since each episode began
+        self._nothing = EpisodeWatch(table, np.zeros((1, 1), np.float32)).record()  # of an episode nobody watched
 
     def open(self, rows: Sequence[int], frames: np.ndarray) -> None:
         """New episodes begin with these frames. A row watched till now gives way once when not all can be."""
@@ -167,7 +168,7 @@ class FrameWatch:
 
     def record(self, row: int) -> dict[str, Any]:
         """What the episode of this row looked like; an unwatched one has 0 `watched_steps` and None for the rest."""
-        return self._episodes.get(row, EpisodeWatch(self._table, np.zeros((1, 1), np.float32))).record()
+        return self._episodes[row].record() if row in self._episodes else self._nothing
 
     def _on(self, row: int) -> bool:
         duty = math.ceil(self._governor.stride * len(self._episodes) / self._rows)
