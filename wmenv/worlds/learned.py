@@ -21,6 +21,7 @@ from torch import Tensor
 from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
 from wmenv.errors import OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
+from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
@@ -39,20 +40,27 @@ def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
 class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template.
 
-    `passes` is K, how often the network may look at a frame before it is shown; `memory` takes away what it remembers,
-    for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither.
+    `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers, `compiled`
+    makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
+    remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither.
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown.
     """
 
     def __init__(
-        self, weights: str | Path, task: str = "reach", passes: int = 2, bf16: bool = False, memory: str = "all"
+        self,
+        weights: str | Path,
+        task: str = "reach",
+        passes: int = 2,
+        bf16: bool = False,
+        compiled: bool = False,
+        memory: str = "all",
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         self.passes, self.task = passes, task
-        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, memory)
+        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, compiled, memory)
         self._words = vocabulary
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
@@ -96,6 +104,8 @@ class LearnedWorld:
     def open(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[State, Outcome]:
         for start in starts:
             start.check(self.spec)
+        if isinstance(self._streamer, CompiledStreamer):
+            self._streamer.warm(len(starts))
         parts = [
             self._begin(start, seed) for start, seed in zip(starts, seeds, strict=True) if start.moment is not None
         ]
@@ -221,14 +231,14 @@ class LearnedWorld:
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded(weights: str, bf16: bool, memory: str) -> tuple[Streamer, dict, Vocabulary]:
+def _loaded(weights: str, bf16: bool, compiled: bool, memory: str) -> tuple[Streamer, dict, Vocabulary]:
     """Weights are read once per process."""
     model, facts = load_stream(Path(weights))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
     if bf16:
         model = model.to(torch.bfloat16)
-    return Streamer(model, memory), facts, Vocabulary(model.config.words)
+    return (CompiledStreamer if compiled else Streamer)(model, memory), facts, Vocabulary(model.config.words)
 
 
 def _action_table(facts: dict) -> ActionTable:
