@@ -16,6 +16,7 @@ LAZY = {
     "load_world": "wmenv.worlds.catalog",
     "make_sb3": "wmenv.make",
     "rollout": "wmenv.rollout",
+    "watch": "wmenv.live.watch",
 }
 
 register()

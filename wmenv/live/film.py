@@ -31,44 +31,48 @@ def film(kind: str, frames: Iterable[np.ndarray], fps: float, sound: np.ndarray 
         import av
     except ModuleNotFoundError as problem:
         raise MissingExtraError("films need PyAV: pip install 'wmenv[live]'.") from problem
-    file, frames = io.BytesIO(), iter(frames)
-    first = next(frames)
-    factor = _even_factor(*first.shape[:2])
-    picture_codec, sound_codec = CODECS[kind]
+    file = io.BytesIO()
     try:
         with av.open(file, "w", format=kind) as container:
-            pictures = container.add_stream(picture_codec, rate=Fraction(fps).limit_denominator(1001))
-            pictures.height, pictures.width = (side * factor // 2 * 2 for side in first.shape[:2])
-            pictures.pix_fmt, pictures.options = "yuv420p", OPTIONS[picture_codec]
-            pictures.codec_context.time_base = Fraction(1, TICKS)
-            voice = container.add_stream(sound_codec, rate=SOUND_RATE, layout="mono") if sound is not None else None
-            for shown, frame in enumerate(itertools.chain([first], frames)):
-                whole = enlarged(frame, factor)[: pictures.height, : pictures.width]
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(whole), format="rgb24")
-                picture.pts, picture.time_base = round(shown * TICKS / fps), Fraction(1, TICKS)
-                container.mux(pictures.encode(picture))
-            container.mux(pictures.encode())
+            voice = container.add_stream(CODECS[kind][1], rate=SOUND_RATE, layout="mono") if sound is not None else None
+            _add_pictures(container, CODECS[kind][0], iter(frames), fps)
             if sound is not None and voice is not None:
-                for samples in _resampled(sound, rate):
-                    container.mux(voice.encode(samples))
-                container.mux(voice.encode())
+                _add_sound(container, voice, sound, rate)
     except (av.error.FFmpegError, OSError) as problem:
-        raise LogError(f"this PyAV cannot make {kind} with {picture_codec}: {problem}. Choose the other kind.") from problem
+        raise LogError(f"this PyAV cannot make {kind}: {problem}. Choose the other kind.") from problem
     return file.getvalue()
 
 
-def _even_factor(height: int, width: int) -> int:
-    """How much to enlarge: until it can be seen, and by an even number where a side is odd, as colour is halved."""
-    factor = enlargement(height, width)
-    return factor + (factor % 2 and (height % 2 or width % 2) and factor > 1)
+def _add_pictures(container: Any, codec: str, frames: Iterator[np.ndarray], fps: float) -> None:
+    import av
+
+    first = next(frames)
+    factor = _even_factor(*first.shape[:2])
+    height, width = (side * factor // 2 * 2 for side in first.shape[:2])  # colour is halved
+    stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+    stream.height, stream.width, stream.pix_fmt, stream.options = height, width, "yuv420p", OPTIONS[codec]
+    stream.codec_context.time_base = Fraction(1, TICKS)
+    for shown, frame in enumerate(itertools.chain([first], frames)):
+        whole = np.ascontiguousarray(enlarged(frame, factor)[:height, :width])
+        picture = av.VideoFrame.from_ndarray(whole, format="rgb24")
+        picture.pts, picture.time_base = round(shown * TICKS / fps), Fraction(1, TICKS)
+        container.mux(stream.encode(picture))
+    container.mux(stream.encode())
 
 
-def _resampled(sound: np.ndarray, rate: int) -> Iterator[Any]:
-    """The samples as audio frames at the rate that the codecs take."""
+def _add_sound(container: Any, stream: Any, sound: np.ndarray, rate: int) -> None:
+    """The samples, at the rate that the codecs take."""
     import av
 
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=SOUND_RATE)
     whole = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="mono")
     whole.sample_rate, whole.pts, whole.time_base = rate, 0, Fraction(1, rate)
-    yield from resampler.resample(whole)
-    yield from resampler.resample(None)
+    for samples in (*resampler.resample(whole), *resampler.resample(None)):
+        container.mux(stream.encode(samples))
+    container.mux(stream.encode())
+
+
+def _even_factor(height: int, width: int) -> int:
+    """How much to enlarge: until it can be seen, and by an even number where a side is odd, so that no pixel is cut."""
+    factor = enlargement(height, width)
+    return factor + 1 if factor % 2 and factor > 1 and (height % 2 or width % 2) else factor

@@ -4,7 +4,7 @@
 import { $, h, tell } from "./dom.js";
 
 const APART = 24;  // grey levels by which a pixel differs visibly
-const MARK = [255, 122, 48, 150];
+const MARK = [255, 122, 48, 255];
 
 class View {
   constructor(label) {
@@ -50,20 +50,21 @@ class View {
     return changed;
   }
 
-  /** Mark where this view differs from another; gives the share of pixels that do. */
+  /** Draw a line round all that differs from another view; gives the share of pixels that do. */
   differ(other, shown) {
     if (!this.pixels || other.pixels?.data.length !== this.pixels.data.length) return null;
-    const a = this.pixels.data, b = other.pixels.data, marks = this.marks.data;
-    let count = 0;
-    for (let at = 0; at < a.length; at += 4) {
-      const apart = Math.max(Math.abs(a[at] - b[at]), Math.abs(a[at + 1] - b[at + 1]), Math.abs(a[at + 2] - b[at + 2]));
-      const differs = apart > APART;
-      count += differs;
-      const edge = differs && ((at >> 2) + Math.floor((at >> 2) / this.canvas.width)) % 2 === 0;  // a veil one can see through
-      for (let channel = 0; channel < 4; channel++) marks[at + channel] = edge && shown ? MARK[channel] : 0;
+    const a = this.pixels.data, b = other.pixels.data, { width, height } = this.canvas;
+    const apart = (at) => Math.max(Math.abs(a[at] - b[at]), Math.abs(a[at + 1] - b[at + 1]), Math.abs(a[at + 2] - b[at + 2])) > APART;
+    const differs = Uint8Array.from({ length: width * height }, (_, place) => apart(4 * place));
+    const inside = (x, y) => x < 0 || y < 0 || x >= width || y >= height || differs[y * width + x];
+    this.marks.data.fill(0);
+    for (let place = 0; shown && place < differs.length; place++) {
+      const x = place % width, y = (place - x) / width;
+      const edge = !(inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1));
+      if (differs[place] && edge) this.marks.data.set(MARK, 4 * place);
     }
     this.over.getContext("2d").putImageData(this.marks, 0, 0);
-    return count / (a.length / 4);
+    return differs.reduce((sum, one) => sum + one, 0) / differs.length;
   }
 
   /** The largest whole number of device pixels per pixel that fits; a picture larger than its place shrinks smoothly. */

@@ -168,7 +168,7 @@ export class Timeline {
     const scrub = $("scrub"), on = this.room.branches.find(({ id }) => id === branch);
     Object.assign(scrub, { min: this.current.first, max: this.current.tip });
     if (branch === this.current.id) scrub.value = step;
-    tell($("where"), this.at ? `${step} of ${on.tip}, ${on.name}` : String(step));
+    tell($("where"), this.at ? `${step} of ${on.tip}` : String(step));
     scrub.setAttribute("aria-valuetext", `step ${step} of ${on.tip}`);
     $("resume").hidden = !this.at;
     const stretch = this.stretch;
