@@ -63,14 +63,8 @@ def main() -> None:
 
 def diamond_figures(rounds: tuple[int, int]) -> dict[str, float]:
     """Agreement and speed-up at the released sizes, for 1 and 32 rows."""
-    published = PublishedDiamond(RELEASED_ATARI).eval()
-    enliven(published)
-    starts = recorded_noise(RELEASED_ATARI.image_size)
-
-    def world(dtype: str) -> DiamondWorld:
-        return DiamondWorld(assemble(published.state_dict(), "benchmark"), starts=starts, dtype=dtype)
-
-    ours, half = world("float32"), world("bfloat16")
+    published, ours = diamond_pair("float32")
+    half = diamond_pair("bfloat16")[1]
     figures = diamond_agreement(published, ours)
     figures |= {f"{name}_bf16": value for name, value in diamond_agreement(published, half).items()}
     for rows, count in zip((1, 32), rounds, strict=True):
@@ -84,6 +78,15 @@ def diamond_figures(rounds: tuple[int, int]) -> dict[str, float]:
             f"diamond_bf16_speedup_b{rows}": ratio(theirs, low),
         }
     return figures
+
+
+def diamond_pair(dtype: str) -> tuple[PublishedDiamond, DiamondWorld]:
+    """The published network at its released Atari sizes, with weights made here, and our world of the same weights."""
+    torch.manual_seed(0)
+    published = PublishedDiamond(RELEASED_ATARI).eval()
+    enliven(published)
+    starts = recorded_noise(RELEASED_ATARI.image_size)
+    return published, DiamondWorld(assemble(published.state_dict(), "benchmark"), starts=starts, dtype=dtype)
 
 
 def diamond_agreement(published: PublishedDiamond, ours: DiamondWorld) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """How long does a world keep what it showed? Absence, edits, long runs, and what the real environment gets.
 
 Runs the probes of `wmenv.bench` with the waits that persistence is claimed for, on any world by name, and, with
-`--without memory=none`, what the same world keeps under another setting. Run: python benchmarks/persistence.py [--quick]
-[--world NAME]
+`--without memory=none`, what the same world keeps under another setting. Run: python benchmarks/persistence.py
+[--quick] [--world NAME]
 """
 
 from __future__ import annotations

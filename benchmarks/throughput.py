@@ -1,9 +1,9 @@
-"""How many environment steps a second the learned world gives at each batch size, against the real environment.
+"""How many environment steps a second the learned world gives at each batch size, beside what else steps here.
 
-`python benchmarks/throughput.py [--quick] [--threads N]`. In one run: bare world and vector environment, the real
-GridRooms
-stepped by Gymnasium's SyncVectorEnv, and the machine's own rate of matrix products, of which the world's share is
-given.
+`python benchmarks/throughput.py [--quick] [--threads N]`. In one run: the world as a vector environment with its
+record, plain, in half precision and compiled; the real GridRooms under Gymnasium's SyncVectorEnv, drawn by its table
+and by minigrid's own renderer; the DIAMOND architecture at its published Atari size; and the machine's own rate of
+matrix products, of which the world's share is given.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ import gymnasium as gym
 import numpy as np
 
 from wmenv.runtime import environment_facts, use_threads
+
+ENGINES: dict[str, dict[str, bool]] = {
+    "float32": {},
+    "bfloat16": {"bf16": True},
+    "compiled": {"bf16": True, "compiled": True},
+}
 
 
 def rate(step: Callable[[], object], rows: int, seconds: float) -> float:
@@ -44,13 +50,53 @@ def world_rate(rows: int, seconds: float, **settings: Any) -> float:
 
 
 def real_rate(rows: int, seconds: float) -> float:
-    """The real environment, rendered, under Gymnasium's SyncVectorEnv."""
+    """The real environment, drawn by table look-up, under Gymnasium's SyncVectorEnv."""
     from wmenv.sources.gridrooms.env import GridRooms
 
     envs = gym.vector.SyncVectorEnv([GridRooms for _ in range(rows)])
     envs.reset(seed=0)
     rng = np.random.default_rng(0)
     return rate(lambda: envs.step(rng.integers(0, 3, rows)), rows, seconds)
+
+
+def minigrid_rate(rows: int, seconds: float) -> float:
+    """An environment of minigrid's own, drawn by minigrid at the same size, under Gymnasium's SyncVectorEnv."""
+    import minigrid  # noqa: F401  registers the ids
+    from minigrid.wrappers import ImgObsWrapper, RGBImgPartialObsWrapper
+
+    def rooms() -> gym.Env:
+        return ImgObsWrapper(RGBImgPartialObsWrapper(gym.make("MiniGrid-MultiRoom-N4-S5-v1"), tile_size=8))
+
+    envs = gym.vector.SyncVectorEnv([rooms for _ in range(rows)])
+    envs.reset(seed=0)
+    rng = np.random.default_rng(0)
+    return rate(lambda: envs.step(rng.integers(0, 3, rows)), rows, seconds)
+
+
+def diamond_rate(rows: int, seconds: float) -> float:
+    """The DIAMOND architecture at its released Atari size, the faster of our two number formats."""
+    import torch
+    from peers import diamond_pair, diamond_run
+
+    with torch.inference_mode():
+        worlds = [diamond_pair(dtype)[1] for dtype in ("float32", "bfloat16")]
+        return max(rate(diamond_run(world, rows), rows, seconds) for world in worlds)
+
+
+def passes_taken(rows: int, steps: int) -> float:
+    """How many passes a step takes on average where two are allowed: rows that are sure look once."""
+    import torch
+
+    from wmenv.models.checkpoint import load_stream
+    from wmenv.models.streaming import Streamer
+    from wmenv.worlds.learned import WEIGHTS
+
+    streamer, rng = Streamer(load_stream(WEIGHTS / "gridrooms.safetensors")[0]), np.random.default_rng(0)
+    with torch.inference_mode():
+        memory = streamer.empty(torch.arange(rows), torch.zeros(rows, streamer.config.slot, dtype=torch.int64))
+        streamer.begin(memory, 2)
+        actions = (torch.from_numpy(rng.integers(0, 3, rows)) for _ in range(steps))
+        return float(np.mean([streamer.step(memory, action, None, 2).looks.float().mean() for action in actions]))
 
 
 def matrix_rate(seconds: float) -> dict[str, float]:
@@ -75,23 +121,34 @@ def main() -> None:
     from wmenv.models.cost import step_flops
     from wmenv.worlds.learned import gridrooms
 
-    seconds, sizes = (2.0, (1, 8, 32, 64)) if options.quick else (10.0, (1, 4, 16, 32, 64, 128, 256))
-    rows = {size: world_rate(size, seconds) for size in sizes}
-    half = {size: world_rate(size, seconds, bf16=True) for size in sizes}
-    real = real_rate(64, seconds)
-    peak = matrix_rate(seconds / 2)
-    gflop = step_flops(gridrooms("explore").config, 2) / 1e9
-    for size, found in rows.items():
-        print(f"batch {size:4}  float32 {found:7.0f} steps/s  bfloat16 {half[size]:7.0f}")
-    print(f"real, SyncVectorEnv of 64: {real:.0f} steps/s;  matrix products: {peak}")
+    seconds, sizes, peer = (1.5, (1, 32, 64), 8) if options.quick else (10.0, (1, 4, 16, 32, 64, 128, 256), 64)
+    found = {
+        name: {size: world_rate(size, seconds, **settings) for size in sizes} for name, settings in ENGINES.items()
+    }
+    best = {size: max(rates[size] for rates in found.values()) for size in sizes}
+    real, minigrid = real_rate(64, seconds), minigrid_rate(64, seconds)
+    diamond = diamond_rate(peer, seconds)
+    ours = best.get(peer) or world_rate(peer, seconds, **ENGINES["bfloat16"])
+    peak, looks = matrix_rate(seconds / 2), passes_taken(32, 50)
+    gflop = step_flops(gridrooms("explore").config, 1) / 1e9 * looks
+    for size in sizes:
+        print(f"batch {size:4}  " + "  ".join(f"{name} {rates[size]:6.0f} steps/s" for name, rates in found.items()))
+    print(f"real GridRooms, SyncVectorEnv of 64: {real:.0f} steps/s by table, {minigrid:.0f} by minigrid's renderer")
+    print(f"DIAMOND's architecture at batch {peer}: {diamond:.1f} steps/s")
+    print(f"passes per step {looks:.2f} of 2;  matrix products, GFLOP/s: {peak}")
     figures = {
-        "steps_per_s_b32": max(rows[32], half[32]),
-        "steps_per_s_b64": max(rows[64], half[64]),
-        "steps_per_s_float32": rows,
-        "steps_per_s_bfloat16": half,
-        "ratio_real_sync": max(rows[64], half[64]) / real,
+        "steps_per_s_b32": best[32],
+        "steps_per_s_b64": best[64],
+        "steps_per_s": found,
+        "real_sync": real,
+        "minigrid_sync": minigrid,
+        "ratio_real_sync": best[64] / real,
+        "ratio_minigrid_sync": best[64] / minigrid,
+        "diamond": diamond,
+        f"ratio_diamond_b{peer}": ours / diamond,
+        "passes_per_step": looks,
         "gflop_per_step": gflop,
-        "roofline_share": max(*rows.values(), *half.values()) * gflop / max(peak.values()),
+        "roofline_share": max(best.values()) * gflop / max(peak.values()),
         "matrix_gflops": peak,
         "joules": None,
     }

@@ -31,11 +31,12 @@ MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all 
 
 @dataclass
 class Drawn:
-    """What a step shows: tile numbers, pose, and the readout of the pass that committed it."""
+    """What a step shows: tile numbers, pose, the readout of the pass that committed it, and the passes it took."""
 
     tiles: Tensor
     pose: Tensor
     said: Readout
+    looks: Tensor
 
 
 class Streamer:
@@ -102,6 +103,7 @@ class Streamer:
         said, ring = self._pass(self._frame(tiles, place, age, spot, action), heard)
         if given is None:
             tiles = self._settle(tiles, said.pictures, memory["seed"], memory["step"], 0, passes)
+        looks = torch.ones_like(memory["seed"])
         for number in range(1, passes):
             rows = (tiles == pictures.undrawn).any(-1).nonzero().squeeze(-1)
             if not len(rows):  # what the first look was sure of needs no second
@@ -111,8 +113,9 @@ class Streamer:
             seed, step = memory["seed"][rows], memory["step"][rows]
             tiles[rows] = self._settle(tiles[rows], again.pictures, seed, step, number, passes)
             said.put(rows, again)
+            looks[rows] += 1
         self._commit(memory, tiles, places, said, ring)
-        return Drawn(tiles, memory["pose"], said)
+        return Drawn(tiles, memory["pose"], said, looks)
 
     def _recalled(self, memory: Memory, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What each place in view last showed, how long ago, and what each spot of the picture showed a step ago."""
