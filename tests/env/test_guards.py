@@ -63,9 +63,9 @@ def test_doubt_is_asked_for_by_number_and_lands_in_the_record():
     env = make_vector_env(TornWorld(), 2, truncate_on_doubt=0.05, max_episode_steps=12, autoreset_mode="SameStep")
     env.reset(seed=[1, 2])
     records = [env.step([STAY, STAY])[-1].get("final_info", {}).get("wmenv") for _ in range(8)]
-    assert records[-1][0]["event_counts"] == [["doubt", 1]]
-    assert records[-1][0]["steps"] == 8
-    assert records[-1][0]["reward_source"] == "env"
+    assert records[-1]["event_counts"][0] == [["doubt", 1]]
+    assert records[-1]["steps"][0] == 8
+    assert records[-1]["reward_source"][0] == "env"
 
 
 def test_what_cannot_be_doubted_says_so():
@@ -84,7 +84,7 @@ def test_the_record_says_whose_reward_it_was():
     for reward, name in (("world", "env"), ("none", "none"), (far, "task:far")):
         env = make_vector_env(CountingWorld(), 1, reward=reward, max_episode_steps=1)
         env.reset(seed=0)
-        assert env.step([STAY])[-1]["wmenv"][0]["reward_source"] == env.reward_source == name
+        assert env.step([STAY])[-1]["wmenv"]["reward_source"][0] == env.reward_source == name
 
 
 # --- beginnings ------------------------------------------------------------------------------------------------------

@@ -212,7 +212,7 @@ def test_an_observer_may_come_late(output):
     env.watch(diary)
     assert diary.begun == [([0, 1], [0, 1], [["moment"]] * 2)]
     act(env, STAY)
-    assert act(env, STAY)[4]["wmenv"].tolist() == [{"frames": 2}] * 2
+    assert act(env, STAY)[4]["wmenv"]["frames"].tolist() == [2, 2]
     assert isinstance(diary.seen[0].outcome.frames, np.ndarray)
     with pytest.raises(LifecycleError, match="Diary watches"):
         env.watch(diary)

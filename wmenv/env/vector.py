@@ -263,8 +263,7 @@ class WorldVectorEnv(VectorEnv):
         tell_directions(last, rows, step)
         if rows and self._reward.tells_success:
             last.put("is_success", rows, (step.terminated & (step.reward > 0))[rows])
-        if records:  # each whole: a key per figure would cost more than all the rest
-            last.put_objects("wmenv", list(records), list(records.values()))
+        last.put_records({row: {"wmenv": record} for row, record in records.items()})
 
     def _autoreset(self, waiting: np.ndarray, infos: InfoBatch) -> None:
         """Begin anew where an episode ended: before this step, or with it if the mode is SAME_STEP."""
