@@ -1,0 +1,121 @@
+"""What fewer passes cost: quality, chance and speed of the learned world at K = 1, 2, 3, 4 and 16, from one checkpoint.
+
+`python benchmarks/response.py [--quick] [--weights FILE]`. Quality is that of `quality.py`; chance is how far the next
+frames drawn from one moment under many seeds are from those drawn in 16 passes (total variation over kinds of tiles,
+where anything is open), beside how far two draws of 16 passes are from each other. A table, then a JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from wmenv.models.checkpoint import load_stream
+from wmenv.models.streaming import Streamer
+from wmenv.runtime import environment_facts
+from wmenv.sources.gridrooms.tiles import CATALOGUE
+from wmenv.train.collect import collect
+from wmenv.train.data import Episodes
+from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
+from wmenv.train.quality.free import run_free, valid_rate
+from wmenv.train.quality.law import determined
+from wmenv.train.quality.outcomes import distance, futures, moments
+from wmenv.train.quality.report import HELD_OUT
+from wmenv.worlds.learned import WEIGHTS
+
+PASSES = (1, 2, 3, 4, 16)
+MOVES = (0, 2)  # to the left, and ahead: both show something new
+MOST_DB = 60.0  # of a frame without a wrong pixel
+
+
+def decibels(forced: Forced) -> float:
+    """Peak signal-to-noise ratio of the predicted frames on the tiles that the past decides, averaged over frames."""
+    found = []
+    for drawn, true, known, alive in zip(forced.drawn, forced.true, forced.known, forced.alive, strict=True):
+        sure = determined(true[alive], known[alive])
+        images = CATALOGUE.images.astype(np.float32)
+        wrong = ((images[drawn[alive]] - images[true[alive]]) ** 2).mean((-1, -2, -3))
+        mean = (wrong * sure).sum(-1) / sure.sum(-1).clip(min=1)
+        found.extend(np.minimum(MOST_DB, 10 * np.log10(255**2 / np.maximum(mean, 1e-9))))
+    return float(np.mean(found))
+
+
+class Chance:
+    """The next frames that may follow a few moments, as 16 passes draw them, to hold others against."""
+
+    def __init__(self, streamer: Streamer, told: np.ndarray, scenes: int, count: int) -> None:
+        self._streamer, self._count = streamer, count
+        self._starts = moments(streamer, told, np.arange(300, 300 + scenes), steps=5)
+        self._slow = self._drawn(16, first_seed=0)
+
+    def apart(self, passes: int) -> float:
+        """Total variation from what 16 passes draw, under other seeds."""
+        found = self._drawn(passes, first_seed=10_000)
+        return float(np.nanmean([distance(a, b) for a, b in zip(found, self._slow, strict=True)]))
+
+    def _drawn(self, passes: int, first_seed: int) -> list[np.ndarray]:
+        return [
+            futures(self._streamer, start, action, self._count, passes, first_seed)
+            for start in self._starts
+            for action in MOVES
+        ]
+
+
+def figures_of(
+    streamer: Streamer, episodes: Episodes, told: np.ndarray, chance: Chance, passes: int, quick: bool
+) -> dict[str, Any]:
+    """Everything about one K."""
+    chosen = np.random.default_rng(0).permutation(len(episodes.begin))[: 16 if quick else 128]
+    forced = run_forced(streamer, episodes, chosen, 20 if quick else 100, passes)
+    right, total = determined_tiles(forced).sum(0)
+    rows, steps = (8, 60) if quick else (32, 200)
+    began = time.perf_counter()
+    free = run_free(streamer, told, np.arange(7_000, 7_000 + rows), steps, passes)
+    seconds = time.perf_counter() - began
+    return {
+        "tile_acc": float(right / total),
+        "db": decibels(forced),
+        "valid": float(valid_rate(free, steps).mean()),
+        "tv": chance.apart(passes),
+        "row_steps_per_s": rows * steps / seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS / "gridrooms.safetensors")
+    parser.add_argument("--data", type=Path, default=Path("data/heldout"))
+    asked = parser.parse_args()
+    if not asked.data.exists():
+        collect("gridrooms", asked.data, 500, first=HELD_OUT)
+    model, facts = load_stream(asked.weights)
+    episodes, streamer = Episodes(asked.data, model.config.slot), Streamer(model)
+    told = episodes.vocabulary.encode(episodes.facts["instructions"]["explore"], model.config.slot)
+    chance = Chance(streamer, told, *((3, 64) if asked.quick else (12, 400)))
+    by_passes = {k: figures_of(streamer, episodes, told, chance, k, asked.quick) for k in PASSES}
+    table = Table("K", *by_passes[1])
+    for passes, values in by_passes.items():
+        table.add_row(str(passes), *(f"{value:.4f}" if value < 10 else f"{value:.1f}" for value in values.values()))
+    Console(width=120).print(table)
+    best = by_passes[16]
+    figures = {
+        **{f"db_gap_k{k}_k16": best["db"] - by_passes[k]["db"] for k in PASSES[:-1]},
+        **{f"tile_gap_k{k}_k16": best["tile_acc"] - by_passes[k]["tile_acc"] for k in PASSES[:-1]},
+        **{f"tv_k{k}": by_passes[k]["tv"] for k in PASSES[:-1]},
+        "tv_of_two_k16": best["tv"],
+        "by_passes": by_passes,
+        "weights_sha256": facts["sha256"],
+    }
+    print(json.dumps({"benchmark": "response", "quick": asked.quick, **figures, **environment_facts()}))
+
+
+if __name__ == "__main__":
+    main()
