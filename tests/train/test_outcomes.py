@@ -19,4 +19,5 @@ def test_two_draws_of_one_chance_are_close():
 
 def test_what_differs_is_measured_on_open_slots_only():
     assert abs(distance(coins(0.5), coins(0.8, seed=1)) - 0.3) < 0.03
-    assert distance(coins(0.0), coins(1.0)) != distance(coins(0.0), coins(1.0))  # settled both ways: nothing to say
+    assert distance(coins(0.0), coins(1.0)) == 1
+    assert np.isnan(distance(coins(1.0), coins(1.0, seed=1)))
