@@ -2,9 +2,9 @@
 
 Run `python benchmarks/load.py [--world NAME] [--quick]`; everything happens on 127.0.0.1 and takes a bounded time. The
 load is open: every session wants its steps at the world's pace whatever the server does, and how late a step is counts
-from the time it was wanted. The capacity is the most sessions of which 99 % of the steps came within one frame; a number
-that fails is tried once more, since the machine may have been busy. Then the server is killed with SIGKILL and started
-again under clients that count their steps. Server and load share the machine. Prints a table, and last one JSON line.
+from the time it was wanted. The capacity is the most sessions of which 99 % of the steps came within one frame; what
+fails is tried once more, since the machine may have been busy. Then the server is killed with SIGKILL and started again
+under clients that count their steps. Server and load share the machine. Prints a table, and last one JSON line.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 import wmenv
 from wmenv.bench.cli import bench
 from wmenv.contract import WorldSpec
-from wmenv.errors import CheckpointError, MissingExtraError, WmenvError
+from wmenv.errors import WmenvError
 from wmenv.live.cli import live
 from wmenv.rollout.cli import dataset, rollout
 from wmenv.serve.cli import serve
@@ -84,7 +84,7 @@ def worlds() -> None:
     for name in sorted(world_names()):
         try:
             table.add_row(name, *_described(load_world(name).spec))
-        except (MissingExtraError, CheckpointError) as problem:
+        except Exception as problem:  # of a package that announces a world, too; the others are to be listed
             lacking.append(f"{name}: {problem}")
     Console().print(table)
     print("\n".join(lacking))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from wmenv.contract import World
-from wmenv.errors import CheckpointError, UnknownWorldError
+from wmenv.errors import CheckpointError, OptionError, UnknownWorldError
 from wmenv.worlds.catalog import load_world, world_names
 
 NEED_FILES = ["diamond", "oasis"]
@@ -55,3 +57,47 @@ def test_what_a_worlds_own_module_lacks_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="what_is_not_installed"):
         load_world("half_a_world:World")
+
+
+@pytest.fixture
+def announced(tmp_path, monkeypatch):
+    """An installed package that announces worlds in its metadata; `announced(code)` is what it holds."""
+
+    def install(code: str) -> None:
+        facts = tmp_path / "harbour-1.0.dist-info"
+        facts.mkdir()
+        (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: harbour\nVersion: 1.0\n")
+        (facts / "entry_points.txt").write_text("[wmenv.worlds]\nharbour = harbour:World\npan = harbour:World\n")
+        (tmp_path / "harbour.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "harbour", raising=False)
+
+    return install
+
+
+def test_an_installed_package_adds_a_name_and_takes_none_of_ours(announced):
+    announced("from wmenv.worlds.pan import PanWorld\n\n\ndef World(noise=0.0):\n    return PanWorld(noise=noise)\n")
+    assert world_names()["harbour"] == "harbour:World"
+    assert load_world("harbour", noise=1.0).spec.name == "pan"
+    assert "frozen" in load_world("harbour+frozen", noise=2.0).spec.name
+    assert world_names()["pan"] == "wmenv.worlds.pan:PanWorld"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "told"),
+    [
+        ("World = dict", UnknownWorldError, "gives a dict, which is no world: no spec, open, advance, revive"),
+        ("World = 3", OptionError, "cannot be built with no settings: 3 is not a callable"),
+        ("def World(path): ...", OptionError, "missing a required argument: 'path'"),
+        ("Word = 3", UnknownWorldError, "no such name"),
+    ],
+)
+def test_a_package_that_announces_no_world_is_told_so(announced, code, error, told):
+    announced(code)
+    with pytest.raises(error, match=told):
+        load_world("harbour")
+
+
+def test_a_setting_that_a_world_has_not_is_refused():
+    with pytest.raises(OptionError, match="unexpected keyword argument 'nois'"):
+        load_world("pan", nois=2.0)

@@ -41,3 +41,10 @@ def test_the_faults_on_the_page_are_those_that_can_be_planted():
     for name, what in FAULTS.items():
         strengths = ", ".join(f"`{part.name}={part.default:g}`" for part in fields(KINDS[name]))
         assert f"| `{name}` | {what} | {strengths} |" in PAGE
+
+
+def test_a_lie_is_answered_in_the_words_on_the_page(page):
+    liar = page["Sea"]()
+    liar.spec = liar.spec.with_(reward="env")
+    [broken] = check_world(liar).broken
+    assert f"{broken.clause}: {broken.detail}" in PAGE

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import json
 from importlib import metadata
 from typing import Any
 
 from wmenv.contract import World
-from wmenv.errors import UnknownWorldError, did_you_mean
+from wmenv.errors import OptionError, UnknownWorldError, did_you_mean
 
 GROUP = "wmenv.worlds"
 BUILT_IN = {
@@ -41,7 +42,7 @@ def load_world(name: str, **settings: Any) -> World:
     key = _key(plain, settings)
     world = _loaded.get(key) if key else None
     if world is None:
-        world = _factory(plain)(**settings)
+        world = _built(plain, settings)
     if key:
         _loaded[key] = world
     for fault in faults:
@@ -55,6 +56,22 @@ def _key(name: str, settings: dict[str, Any]) -> tuple[str, str] | None:
         return name, json.dumps(settings, sort_keys=True)
     except TypeError:
         return None
+
+
+def _built(name: str, settings: dict[str, Any]) -> World:
+    """What the factory of that name makes, if that is a world."""
+    factory = _factory(name)
+    try:
+        inspect.signature(factory).bind(**settings)
+    except TypeError as problem:
+        raise OptionError(f"world {name!r} cannot be built with {settings or 'no settings'}: {problem}.") from None
+    except ValueError:
+        pass  # a callable that does not tell its arguments
+    world = factory(**settings)
+    lacking = [part for part in ("spec", "open", "advance", "revive") if not hasattr(world, part)]
+    if lacking:
+        raise UnknownWorldError(f"{name!r} gives a {type(world).__name__}, which is no world: no {', '.join(lacking)}.")
+    return world
 
 
 def _factory(name: str) -> Any:
