@@ -6,7 +6,7 @@ import pytest
 from wmenv.sources.gridrooms.env import GridRooms
 from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
-from wmenv.train.quality.forced import f1, matthews
+from wmenv.train.quality.forced import calibration, f1, matthews
 from wmenv.train.quality.free import Free, motion_agreement, places_known, self_consistency
 from wmenv.train.quality.law import UNSEEN, determined, lawful
 
@@ -76,3 +76,11 @@ def test_agreement_of_rare_events_is_not_bought_by_never_saying_yes():
     assert matthews(true, true) == 1
     assert f1(0, 10, 0, 5) == 0
     assert f1(5, 10, 5, 5) == pytest.approx(2 / 3)
+
+
+def test_calibration_holds_what_was_said_against_what_came():
+    chance = np.array([0.0005] * 50 + [0.7] * 10)
+    came = np.array([False] * 50 + [True] * 7 + [False] * 3)
+    rare, likely = calibration(chance, came)
+    assert rare == {"n": 50, "said": 0.0005, "came": 0.0}
+    assert likely == {"n": 10, "said": 0.7, "came": 0.7}

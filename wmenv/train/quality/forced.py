@@ -19,6 +19,9 @@ from wmenv.train.data import Episodes
 from wmenv.train.quality.law import determined
 
 
+BANDS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)  # edges between the chances of something rare
+
+
 @dataclass
 class Forced:
     """Predictions and truth, (rows, steps, ...); `alive` says which frames exist."""
@@ -31,8 +34,10 @@ class Forced:
     typed: np.ndarray
     reward: np.ndarray
     true_reward: np.ndarray
+    reward_chance: np.ndarray
     end: np.ndarray
     true_end: np.ndarray
+    end_chance: np.ndarray
     sound: np.ndarray
     true_sound: np.ndarray
     loss: np.ndarray
@@ -76,6 +81,8 @@ def _compare(
         "typed": episodes.typed[index] >= 0,
         "reward": bins[drawn.said.reward.argmax(-1).numpy()],
         "true_reward": episodes.reward[index],
+        "reward_chance": drawn.said.reward.float().softmax(-1)[:, bins > 0.5].sum(-1).numpy(),
+        "end_chance": drawn.said.end.float().sigmoid().numpy(),
         "end": (drawn.said.end > 0).numpy(),
         "true_end": episodes.end[index],
         "sound": drawn.said.sound.numpy(),
@@ -119,6 +126,16 @@ def matthews(said: np.ndarray, true: np.ndarray) -> float:
     yes = np.array([[(said == a) & (true == b) for b in (False, True)] for a in (False, True)]).sum(-1).astype(float)
     below = np.sqrt(yes.sum(0).prod() * yes.sum(1).prod())
     return float((yes[0, 0] * yes[1, 1] - yes[0, 1] * yes[1, 0]) / below) if below else 0.0
+
+
+def calibration(chance: np.ndarray, true: np.ndarray) -> list[dict[str, float]]:
+    """For each band of chances that were given: how many, the mean chance, and how often it came true."""
+    bands = np.digitize(chance, BANDS)
+    return [
+        {"n": int(here.sum()), "said": round(float(chance[here].mean()), 5), "came": round(float(true[here].mean()), 5)}
+        for here in (bands == band for band in range(len(BANDS) + 1))
+        if here.any()
+    ]
 
 
 def onset_f1(forced: Forced, floor: float = 0.01) -> float:

@@ -15,7 +15,7 @@ from wmenv.models.streaming import Streamer
 from wmenv.train.collect import collect
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
-from wmenv.train.quality.forced import caption_f1, determined_tiles, matthews, onset_f1, run_forced
+from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles, matthews, onset_f1, run_forced
 from wmenv.train.quality.free import (
     band_energy_ratio,
     diversity,
@@ -60,6 +60,8 @@ def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, step
         "reward_mcc": matthews(forced.reward[alive] > 0.5, forced.true_reward[alive] > 0.5),
         "end_mcc": matthews(forced.end[alive], forced.true_end[alive]),
         "ends_seen": int(forced.true_end[alive].sum()),
+        "reward_calibration": calibration(forced.reward_chance[alive], forced.true_reward[alive] > 0.5),
+        "end_calibration": calibration(forced.end_chance[alive], forced.true_end[alive]),
         "sound_f1": onset_f1(forced),
         "caption_f1": caption_f1(forced),
         "action_shuffle_ratio": float(forced.loss_shuffled[alive].mean() / forced.loss[alive].mean()),
