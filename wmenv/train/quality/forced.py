@@ -18,7 +18,6 @@ from wmenv.sources.gridrooms.captions import objects_of
 from wmenv.train.data import Episodes
 from wmenv.train.quality.law import determined
 
-
 BANDS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)  # edges between the chances of something rare
 
 
