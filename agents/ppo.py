@@ -1,0 +1,172 @@
+"""Proximal policy optimisation on pixels: learns in one environment, is tried there and in the real one.
+
+    python agents/ppo.py --env wmenv/GridRooms-Fetch-v0 --steps 100000
+    python agents/ppo.py --env wmenv/GridRoomsSource-Fetch-v0 --steps 100000
+
+The two commands differ in the id alone: the first learns in the generated world, the second in the real environment.
+Stopped at any time, the same command goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import gymnasium as gym
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import nn
+
+import wmenv
+from wmenv.contract import Start, World
+from wmenv.logs.sb3_callback import WorldMetricsCallback
+from wmenv.make import settings_of
+from wmenv.worlds.begun import BegunWorld, kept_moments
+
+
+class PatchCnn(BaseFeaturesExtractor):
+    """Reads a picture patch by patch, then each patch with its neighbours."""
+
+    def __init__(self, space, patch: int = 8, channels: int = 32, width: int = 128) -> None:
+        super().__init__(space, width)
+        colours, height, breadth = space.shape
+        cells = (height // patch) * (breadth // patch)
+        self.layers = nn.Sequential(
+            nn.Conv2d(colours, channels, patch, patch),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(channels * cells, width),
+            nn.ReLU(),
+        )
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.layers(pictures)
+
+
+class Keep(BaseCallback):
+    """Saves the model every so many updates, so that the file is always a whole one."""
+
+    def __init__(self, path: Path, every: int = 8) -> None:
+        super().__init__()
+        self.path, self.every, self.updates = path, every, 0
+
+    def _on_rollout_end(self) -> None:
+        self.updates += 1
+        if self.updates % self.every == 0:
+            save(self.model, self.path)
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def save(model: PPO, path: Path) -> None:
+    part = path.with_name(f"part-{path.name}")
+    model.save(part)
+    part.replace(path)
+
+
+def make(env: str | World, rows: int, seed: int, horizon: int, **settings):
+    return wmenv.make_sb3(env, rows, seed=seed, options={"max_episode_steps": horizon}, **settings)
+
+
+def begun_at_real_moments(env: str, real: str, count: int) -> BegunWorld:
+    """The world behind `env`, its episodes begun at `count` moments of random walks in `real`.
+
+    The real environment lives such a moment again; a generated world is shown its picture.
+    """
+    settings, walk = settings_of(env), gym.make(real)
+    world = wmenv.load_world(settings["world"], **settings.get("world_settings", {}))
+    starts = []
+    while len(starts) < count:
+        frame, _ = walk.reset(seed=5_000_000 + len(starts))
+        for _ in range(len(starts) % 16):
+            frame, _, terminated, truncated, _ = walk.step(walk.action_space.sample())
+            if terminated or truncated:
+                frame, _ = walk.reset()
+        moment = walk.unwrapped.snapshot().moment.state.to_bytes()
+        starts.append(Start(moment=moment) if env == real else Start(picture=frame))
+    return BegunWorld(world, starts if env == real else kept_moments(world, starts))
+
+
+def success(model: PPO, env: str, episodes: int, horizon: int, seed: int = 9_000_000) -> float:
+    """The share of episodes won, one per row; actions are drawn, since one who cannot remember must not be stubborn."""
+    rows = make(env, episodes, seed, horizon)
+    observations, won, over = rows.reset(), [False] * episodes, [False] * episodes
+    while not all(over):
+        actions, _ = model.predict(observations)
+        observations, _, dones, infos = rows.step(actions)
+        for row in range(episodes):
+            if dones[row] and not over[row]:
+                over[row], won[row] = True, bool(infos[row].get("is_success"))
+    rows.close()
+    return sum(won) / episodes
+
+
+def learn(asked: argparse.Namespace, path: Path, real: str) -> PPO:
+    settings = {"truncate_on_doubt": asked.doubt}
+    world = begun_at_real_moments(asked.env, real, asked.real_starts) if asked.real_starts else asked.env
+    if path.exists():
+        done = PPO.load(path, device="cpu").num_timesteps
+        env = make(world, asked.rows, asked.seed + done, asked.horizon, **settings)
+        model = PPO.load(path, env=env, device="cpu")
+        print(f"{path} goes on from step {done}")
+    else:
+        env = make(world, asked.rows, asked.seed, asked.horizon, **settings)
+        model = PPO(
+            "CnnPolicy",
+            env,
+            n_steps=64,
+            batch_size=min(512, 64 * asked.rows),
+            n_epochs=8,
+            learning_rate=1e-3,
+            gamma=0.95,
+            ent_coef=0.01,
+            seed=asked.seed,
+            device="cpu",
+            policy_kwargs={"features_extractor_class": PatchCnn, "net_arch": []},
+            verbose=1,
+        )
+    if model.num_timesteps < asked.steps:
+        callbacks = CallbackList([WorldMetricsCallback(), Keep(path)])
+        model.learn(asked.steps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)
+        save(model, path)
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--env", default="wmenv/GridRooms-Fetch-v0", help="where it learns")
+    parser.add_argument("--real", help="where it is tried as well; the real twin of --env if there is one")
+    parser.add_argument("--steps", type=int, default=4096, help="in all rows together; 100000 for results")
+    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--horizon", type=int, default=32, help="steps of an episode while learning")
+    parser.add_argument("--real-starts", type=int, default=0, help="begin at so many moments of the real environment")
+    parser.add_argument("--doubt", type=float, help="cut episodes in which re-seeded frames are further apart (0 to 1)")
+    parser.add_argument("--episodes", type=int, default=32, help="for each trial")
+    parser.add_argument("--trial-horizon", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("out/ppo"))
+    asked = parser.parse_args()
+
+    torch.manual_seed(asked.seed)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    name = f"{asked.env.split('/')[-1]}-{asked.seed}"
+    began = time.perf_counter()
+    real = asked.real or asked.env.replace("GridRooms-", "GridRoomsSource-")
+    model = learn(asked, asked.out / f"{name}.zip", real)
+    seconds = time.perf_counter() - began
+    result = {"env": asked.env, "steps": model.num_timesteps, "seed": asked.seed, "seconds": round(seconds, 1)}
+    for env in dict.fromkeys([asked.env, real]):
+        result[env] = success(model, env, asked.episodes, asked.trial_horizon)
+    (asked.out / f"{name}.json").write_text(json.dumps(result) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
