@@ -29,6 +29,7 @@ GRIDROOMS = {  # variant -> task, steps and what else is not the default
     "-Unlock": ("unlock", 192, {}),
     "-PutNext": ("put_next", 192, {}),
     "-Explore": ("explore", 1000, {"reward": "none"}),
+    "Directed": ("explore", 1000, {"reward": "none", "directed_every": 20}),
 }
 
 

@@ -31,6 +31,7 @@ from wmenv.contract import (
 from wmenv.env.arguments import checked_choice, checked_count, checked_mode, checked_rows
 from wmenv.env.book import EpisodeBook
 from wmenv.env.directions import DirectionQueue, checked_text
+from wmenv.env.director import Director
 from wmenv.env.doubt import Doubt
 from wmenv.env.infos import InfoBatch
 from wmenv.env.options import RowOptions, checked_limit, kept, reset_request, start_of, time_limit_of
@@ -62,8 +63,9 @@ class WorldVectorEnv(VectorEnv):
     `world` is a World or its name. `autoreset_mode` is any of Gymnasium's three. `output` says whether observations,
     rewards and ends are numpy arrays or torch tensors on the world's device. `reward` is "world", "none", or a
     function of (outcome, actions); `reward_source` says which is used. `realtime` paces to the world's own frame
-    rate. `doubt` truncates episodes in which the world disagrees with itself. An `observer` watches every episode;
-    its record of an episode comes with the step that ends it, as `info["wmenv"]`.
+    rate. `doubt` truncates episodes in which the world disagrees with itself. `directed_every` lets a director type
+    one of the world's suggestions every so many steps on average. An `observer` watches every episode; its record of an
+    episode comes with the step that ends it, as `info["wmenv"]`.
 
     Row i with seed s lives the same life however many rows there are.
 
@@ -86,6 +88,7 @@ class WorldVectorEnv(VectorEnv):
         reward: Reward = "world",
         realtime: bool = False,
         doubt: Doubt | None = None,
+        directed_every: int | None = None,
         observer: EpisodeObserver | None = None,
         render_mode: str | None = None,
         sticky_reset_options: bool = True,
@@ -106,6 +109,7 @@ class WorldVectorEnv(VectorEnv):
         self._doubt = doubt
         if doubt is not None:
             doubt.check(self.world)
+        self._director = Director(self.world_spec, directed_every) if directed_every else None
         self._set_spaces()
         self._every_row = list(range(self.num_envs))
         self._streams = SeedStreams(self.num_envs)
@@ -221,6 +225,9 @@ class WorldVectorEnv(VectorEnv):
     def _advance(self, actions: np.ndarray, waiting: np.ndarray) -> Step:
         active = ~waiting
         directions = self._queue.take(active)
+        if self._director is not None:
+            rows = np.flatnonzero(active).tolist()
+            directions = self._director.add(directions, self._book.seeds, self._book.steps, rows)
         apart = self._apart(actions, active)
         shown = self._session.advance(actions, directions)
         self.last_step = shown.span
@@ -386,6 +393,7 @@ class WorldVectorEnv(VectorEnv):
             reward=self.reward,
             realtime=self._session.clock.realtime,
             doubt=self._doubt,
+            directed_every=self._director.every if self._director else None,
             observer=observer,
             render_mode=self.render_mode,
             sticky_reset_options=self.sticky_reset_options,
