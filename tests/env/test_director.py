@@ -1,10 +1,12 @@
 """A director is part of the episode: the same seed is directed alike, whoever lives beside it, and users go first."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.fakes import CountingWorld
-from wmenv.env.vector import WorldVectorEnv
+from wmenv.env.director import Director
 from wmenv.errors import OptionError, UnsupportedError
 from wmenv.make import make_vector_env, settings_of
 
@@ -49,6 +51,6 @@ def test_a_restored_episode_is_directed_as_it_was():
 
 def test_there_must_be_something_to_say():
     with pytest.raises(UnsupportedError, match="suggests no directions"):
-        WorldVectorEnv(CountingWorld(), directed_every=5)
+        Director(replace(CountingWorld().spec, suggestions=()), every=5)
     with pytest.raises(OptionError, match="directed_every=-1"):
         rooms(directed_every=-1)
