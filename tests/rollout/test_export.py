@@ -97,7 +97,7 @@ def test_lerobot_has_the_files_columns_and_times_of_version_three(data, tmp_path
         assert set(table.column_names) | {"observation.image"} == set(info["features"])
         rows = [row for row in table.to_pylist() if row["episode_index"] == number]
         assert [row["index"] for row in rows] == list(range(line["dataset_from_index"], line["dataset_to_index"]))
-        assert [row["action"] for row in rows] == [[action] for action in data[number].actions]
+        assert [row["action"] for row in rows] == data[number].actions.tolist()
         assert [row["frame_index"] for row in rows] == list(range(line["length"]))
         assert rows[1]["timestamp"] == pytest.approx(1 / info["fps"])
         with av.open(str(out / info["video_path"].format(video_key="observation.image", **at))) as video:

@@ -148,9 +148,10 @@ def seen(episode: Episode) -> np.ndarray:
 
 
 def vectors(values: np.ndarray) -> Any:
-    """Rows as fixed lists of float32, the form of every vector in LeRobot."""
+    """Rows as fixed lists of float32, the form of vectors in LeRobot; its reader takes one of length 1 as a number."""
     flat = values.reshape(len(values), -1).astype(np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
+    numbers = pa.array(flat.ravel())
+    return numbers if flat.shape[1] == 1 else pa.FixedSizeListArray.from_arrays(numbers, flat.shape[1])
 
 
 def whole(value: float) -> float | int:
