@@ -145,3 +145,18 @@ def test_what_was_trained_becomes_a_world(data, tmp_path):
     digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")
     assert load_stream(tmp_path / "world.safetensors")[1]["sha256"] == digest
     assert LearnedWorld(tmp_path / "world.safetensors").spec.actions.names[2] == "forward"
+
+
+def test_first_sights_show_what_was_never_seen(episodes):
+    kinds = episodes.facts["traits"][:, 0]
+    for frames in episodes._sights:
+        shown = [
+            set(kinds[episodes.tiles[f][(episodes.age[f] == 0) & episodes.facts["anchored"][episodes.tiles[f]]]])
+            for f in frames
+        ]
+        assert set.intersection(*shown), "all of them show one kind anew"
+
+
+def test_a_passage_drawn_for_a_sight_lies_inside_one_episode(episodes):
+    starts = [episodes._draw(np.random.default_rng(n), 5, 0.0, 1.0) for n in range(50)]
+    assert all(episodes.episode[start] == episodes.episode[start + 4] for start in starts)

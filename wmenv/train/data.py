@@ -69,6 +69,7 @@ class Episodes:
             setattr(self, name, np.concatenate([part[name] for part in parts]))
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
         self._typed_frames = np.flatnonzero(self.typed >= 0)
+        self._sights = self._first_sights()
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -102,6 +103,13 @@ class Episodes:
         columns["place"], columns["age"] = self._remember(arrays["tiles"], arrays["pose"], lengths)
         return columns
 
+    def _first_sights(self) -> list[np.ndarray]:
+        """For every kind of tile (its first trait): the frames in which a place shows it that was never seen before."""
+        new = self.facts["anchored"][self.tiles] & (self.age == 0)
+        kinds = self.facts["traits"][:, 0][self.tiles]
+        frames = (np.flatnonzero((new & (kinds == kind)).any(1)) for kind in range(int(kinds.max()) + 1))
+        return [found for found in frames if len(found)]
+
     def _texts(self, texts: list[dict], first: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
         """Row of the typed text per frame (-1: none), whether it was applied, the encoded texts, and each
         instruction's row."""
@@ -130,10 +138,14 @@ class Episodes:
                 shown[y[seen], x[seen]], when[y[seen], x[seen]] = tiles[frame, seen], frame
         return place, age_bucket(torch.from_numpy(since)).numpy().astype(np.uint8)
 
-    def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0) -> Batch:
-        """Batch number `step` of that seed's run; a share `directed` of its passages is sure to hold a direction."""
+    def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0, sights: float = 0.0) -> Batch:
+        """Batch number `step` of that seed's run.
+
+        A share `directed` of its passages is sure to hold a direction, a share `sights` to show something for the first
+        time, each kind of thing as often as any other.
+        """
         rng = np.random.default_rng([seed, step])
-        start = np.concatenate([self._draw(rng, time, rng.random() < directed) for _ in range(size)])
+        start = np.array([self._draw(rng, time, directed, sights) for _ in range(size)])
         index = start[:, None] + np.arange(time)
         following = np.minimum(index + 1, len(self) - 1)
         last = following != np.where(following < self.stop[self.episode[index]], following, -1)
@@ -156,21 +168,30 @@ class Episodes:
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
 
-    def _draw(self, rng: np.random.Generator, time: int, directed: bool) -> np.ndarray:
-        """One stretch inside an episode: round a direction; or anywhere, or, one time in ten each, its beginning or
-        its end."""
+    def _draw(self, rng: np.random.Generator, time: int, directed: float, sights: float) -> int:
+        """Where a stretch begins that lies inside an episode and holds no more directions than a passage has room for.
+
+        It is drawn round a direction or a first sight; or anywhere, or, one time in ten each, at the beginning or the
+        end of an episode.
+        """
+        chance, where = rng.random(), rng.random()
         while True:
-            frame = rng.choice(self._typed_frames) if directed else rng.integers(len(self))
-            episode = self.episode[frame]
-            begin, latest = self.begin[episode], self.stop[episode] - time
+            if chance < directed:
+                frame = rng.choice(self._typed_frames)
+            elif chance < directed + sights:
+                frame = rng.choice(self._sights[rng.integers(len(self._sights))])
+            else:
+                frame = rng.integers(len(self))
+            begin, stop = self.begin[self.episode[frame]], self.stop[self.episode[frame]]
+            latest = stop - time
             if latest < begin:
                 continue
-            kind = 0.5 if directed else rng.random()
-            start = begin if kind < 0.1 else latest if kind > 0.9 else rng.integers(begin, latest + 1)
-            if directed:
-                start = np.clip(frame - rng.integers(time), begin, latest)
+            start = frame - rng.integers(time)
+            if chance >= directed + sights and not 0.1 < where < 0.9:
+                start = begin if where < 0.5 else latest
+            start = int(np.clip(start, begin, latest))
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:
-                return np.array([start])
+                return start
 
     def _spot(self, index: np.ndarray) -> np.ndarray:
         before = self.tiles[np.maximum(index - 1, 0)].astype(np.int64)

@@ -39,6 +39,7 @@ class TrainConfig(Config):
     batch: int = 48
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
+    sights: float = 0.0  # share that is sure to show something for the first time, each kind as often as any other
     traits: bool = True  # tiles learn from those they have something in common with
     rate: float = 2e-3
     warmup: int = 100
@@ -151,7 +152,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict]
 
 def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable) -> dict[str, Tensor]:
     """One step of gradient descent; returns the losses."""
-    batch = episodes.batch(config.seed, run.step, config.batch, config.time, config.directed)
+    batch = episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
     passage, weight = passage_of(batch, run.model, config.objective, generator)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
