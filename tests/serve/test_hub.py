@@ -304,3 +304,13 @@ async def test_the_end_of_the_hub_is_told_to_those_who_wait():
             world.go.set()
     with pytest.raises(SessionError, match="going away"):
         await asking
+
+
+@in_a_loop
+async def test_a_message_has_room_for_what_rows_of_this_world_are_made_of():
+    limits = Limits(message_bytes=1000)
+    async with Hub(PanWorld(), limits) as hub:
+        with hub.client("a") as client:
+            [name] = await opened(hub, client, [0])
+            [data] = await hub.export(client, [name])
+        assert hub.limits.message_bytes > 4 * len(data) > limits.message_bytes

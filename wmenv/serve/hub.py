@@ -46,6 +46,7 @@ from wmenv.serve.register import SOON_S, Register
 
 __all__ = ["Client", "Hub", "Kept", "Move", "Session", "Sight"]
 
+GOING = "the server is going away."
 HOUSE = None  # whose line the hub's own jobs wait in
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Hub:
 
     def __init__(self, world: World, limits: Limits | None = None) -> None:
         self.world, self.spec = world, world.spec
-        self.limits = (limits or Limits()).for_world(world.spec)
+        self.limits = limits or Limits()
         self.instructs = isinstance(world, Instructs)
         self.boot = secrets.token_hex(8)  # another hub, another boot
         self.gauges = Gauges()
@@ -67,8 +68,10 @@ class Hub:
         self._rung = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "wmenv-world")
         self._tasks: list[asyncio.Task[None]] = []
+        self._jobs: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Self:
+        self.limits = self.limits.for_world(self.spec, await self._in_thread(self._moment_bytes))
         self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._sweep())]
         return self
 
@@ -79,7 +82,9 @@ class Hub:
         self._thread.shutdown()
         for client in self._register.clients.values():
             for session in client.sessions.values():
-                self._give_up(session, "the server is going away.")
+                self._give_up(session, GOING)
+        for done in list(self._jobs):
+            done.set_exception(SessionError(f"this cannot be done any more: {GOING}"))
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
@@ -340,6 +345,13 @@ class Hub:
                 else ActionError(f"every action has a number for each of {self.spec.actions.count} fields: {problem}.")
             ) from None
 
+    def _moment_bytes(self) -> int:
+        """How many bytes a client brings who restores a young row; it warms the world up, too."""
+        if not self.spec.snapshots or "seed" not in self.spec.starts:
+            return 0
+        state, _ = self.world.open([Start()], [0])
+        return len(state.to_bytes())
+
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _put(self, client: Client | None, order: Steps | Job) -> None:
@@ -349,6 +361,8 @@ class Hub:
     async def _job(self, client: Client, cost: int, call: Callable[[], T]) -> T:
         """Let the world's thread make a call when it is this client's turn."""
         done = _future()
+        self._jobs.add(done)
+        done.add_done_callback(self._jobs.discard)
         self._put(client, Job(call, done, cost))
         await asyncio.wait([done])  # the job is done even if whoever asked has left
         return done.result()

@@ -7,7 +7,7 @@ from pydantic import PositiveFloat, PositiveInt
 from wmenv.config import Config
 from wmenv.contract import WorldSpec
 
-STARTS_IN_A_MESSAGE = 4  # pictures or moments that one message should be able to bring
+STARTS_IN_A_MESSAGE = 4  # pictures, or young moments, that one message should be able to bring
 
 
 class Limits(Config):
@@ -29,8 +29,8 @@ class Limits(Config):
     batch: PositiveInt = 32
     lease_s: PositiveFloat = 120.0
 
-    def for_world(self, spec: WorldSpec, row_bytes: int = 0) -> Limits:
+    def for_world(self, spec: WorldSpec, moment_bytes: int) -> Limits:
         """These limits, with room in a message for what a row of that world may begin with."""
         picture = spec.height * spec.width * 3
-        room = 2**16 + STARTS_IN_A_MESSAGE * max(picture, 2 * row_bytes)
+        room = 2**16 + STARTS_IN_A_MESSAGE * max(picture, 2 * moment_bytes)
         return self.model_copy(update={"message_bytes": max(self.message_bytes, room)})

@@ -16,7 +16,7 @@ from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from wmenv.errors import MissingExtraError, RemoteError
+from wmenv.errors import MissingExtraError, RemoteError, WmenvError
 from wmenv.worlds.remote.schema import error_of
 from wmenv.worlds.remote.wire import PROTOCOL, pack, unpack
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 MOST_BYTES = 2**30  # of an answer
+GOODBYE_S = 0.5  # that the closing of a connection may take
 FATAL = {1008: "does not take it", 1009: "finds it too long"}  # reasons to hang up that another try would meet again
 
 Answer = tuple[dict[str, Any], list[memoryview]]
@@ -109,7 +110,14 @@ class Link:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         away = {} if urlsplit(self.url).hostname not in ("localhost", "127.0.0.1", "::1") else {"proxy": None}
         try:
-            connected = connect(self.url, additional_headers=headers, compression=None, max_size=MOST_BYTES, **away)
+            connected = connect(
+                self.url,
+                additional_headers=headers,
+                compression=None,
+                max_size=MOST_BYTES,
+                close_timeout=GOODBYE_S,
+                **away,
+            )
             self._socket = self._held.enter_context(connected)
         except InvalidStatus as problem:
             told = (problem.response.body or b"").decode(errors="replace").strip()
@@ -120,7 +128,11 @@ class Link:
 
     def _greet(self) -> None:
         hello = {"op": "hello", "protocol": PROTOCOL, "client": self._client}
-        facts, _ = self._exchange(hello, ())
+        try:
+            facts, _ = self._exchange(hello, ())
+        except WmenvError:
+            self._hang_up()
+            raise
         if self.facts and self.facts["world"] != facts["world"]:
             self._hang_up()
             raise RemoteError(
