@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,6 +294,13 @@ def test_what_recording_costs(rows, limit_ms, capsys):
     with capsys.disabled():
         print(f"\n  recorder at {rows} rows: {np.mean(costs) / 1e6:.3f} ms of processor time per vector step")
     assert np.mean(costs) / 1e6 < limit_ms
+
+
+def test_the_page_on_records_names_every_field():
+    drive = Drive()
+    drive.open()
+    page = (Path(__file__).parents[2] / "docs" / "records.md").read_text()
+    assert not [name for name in drive.step(cut=[0])[0] if f"`{name}`" not in page]
 
 
 def test_every_ability_is_a_field_of_the_spec():
