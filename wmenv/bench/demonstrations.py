@@ -17,7 +17,9 @@ from wmenv.worlds.begun import BegunWorld, kept_moments
 
 FIRST_SEED = 5_000_000  # far from the seeds that policies are tested on
 LONGEST = 192
-FROM_THE_FIRST = 0.25  # share of beginnings that are first frames; the others fall anywhere in their episode
+FROM_THE_FIRST = 0.25  # share of beginnings that are first frames
+NEAR_THE_END = 0.4  # share that are among the last `NEAR` moments, where a reward is near; the rest fall anywhere
+NEAR = 6
 
 
 @dataclass(frozen=True)
@@ -61,5 +63,13 @@ def _demonstrate(real: World, seed: int, rng: np.random.Generator) -> Demonstrat
         state, outcome = real.advance(state, np.array(actions[-1:]), no_directions(1))
         if outcome.terminated is not None and outcome.terminated[0]:
             break
-    at = 0 if rng.random() < FROM_THE_FIRST else int(rng.integers(len(moments)))
+    at = _chosen_moment(len(moments), rng)
     return Demonstration(np.stack(frames), np.array(actions), frames[at], moments[at])
+
+
+def _chosen_moment(count: int, rng: np.random.Generator) -> int:
+    kind = rng.random()
+    if kind < FROM_THE_FIRST:
+        return 0
+    earliest = max(0, count - NEAR) if kind < FROM_THE_FIRST + NEAR_THE_END else 0
+    return int(rng.integers(earliest, count))

@@ -52,7 +52,7 @@ QUICK = TransferSpec(
     learning=Learning(steps=512, rows=8, steps_per_update=32, batch=64, passes=2, horizon=16, keep_every=1),
     demonstrations=16,
     episodes=16,
-    horizon=16,
+    horizon=24,
 )
 
 
