@@ -9,12 +9,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from wmenv.bench.demonstrations import Demonstration
@@ -61,14 +63,19 @@ class PatchCnn(BaseFeaturesExtractor):
         return self.layers(pictures)
 
 
-def learner(world: World, learning: Learning, seed: int, episodes_from: int = 0) -> PPO:
-    """A PPO that has learnt nothing yet, in episodes with seeds of its own."""
+def episodes(world: World, learning: Learning, seed: int, after: int = 0) -> VecEnv:
+    """Rows to learn in; what was trained `after` so many steps already meets other episodes than at first."""
     rows = WorldVectorEnv(world, learning.rows, autoreset_mode="SameStep", max_episode_steps=learning.horizon)
     env = WorldVecEnv(rows)
-    env.seed(seed * 1_000_003 + episodes_from)
+    env.seed(seed * 1_000_003 + after)
+    return env
+
+
+def learner(world: World, learning: Learning, seed: int) -> PPO:
+    """A PPO that has learnt nothing yet."""
     return PPO(
         "CnnPolicy",
-        env,
+        episodes(world, learning, seed),
         n_steps=learning.steps_per_update,
         batch_size=learning.batch,
         n_epochs=learning.passes,
@@ -84,13 +91,11 @@ def learner(world: World, learning: Learning, seed: int, episodes_from: int = 0)
 def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO, float]:
     """A PPO trained in `world`, and the seconds that took; goes on from `path` if it was stopped there."""
     clock = path.with_suffix(".seconds")
-    spent = float(clock.read_text()) if path.exists() and clock.exists() else 0.0
-    model = learner(world, learning, seed)
     if path.exists():
-        done = PPO.load(path, device="cpu")
-        model = learner(world, learning, seed, episodes_from=done.num_timesteps)
-        model.set_parameters(done.get_parameters())
-        model.num_timesteps = done.num_timesteps
+        done = PPO.load(path, device="cpu").num_timesteps
+        model, spent = PPO.load(path, env=episodes(world, learning, seed, after=done), device="cpu"), _seconds(clock)
+    else:
+        model, spent = learner(world, learning, seed), 0.0
     stretch = learning.keep_every * learning.steps_per_update * learning.rows
     while model.num_timesteps < learning.steps:
         began = time.perf_counter()
@@ -98,8 +103,11 @@ def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO,
         spent += time.perf_counter() - began
         keep(model, path)
         clock.write_text(f"{spent:.1f}")
-    model.env.close()
     return model, spent
+
+
+def _seconds(clock: Path) -> float:
+    return float(clock.read_text()) if clock.exists() else 0.0
 
 
 def clone(model: PPO, demonstrations: Sequence[Demonstration], seed: int, passes: int = 20) -> PPO:
@@ -124,7 +132,8 @@ def chances_of(model: PPO, stray: float = 0.0) -> Chances:
     def chances(frames: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             pictures = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
-            probabilities = model.policy.get_distribution(pictures).distribution.probs.numpy()
+            distribution: Any = model.policy.get_distribution(pictures).distribution
+        probabilities = distribution.probs.numpy()
         return (1 - stray) * probabilities + stray / probabilities.shape[1]
 
     model.policy.eval()

@@ -114,8 +114,8 @@ def summary(spec: RankingSpec, found: Sequence[Record]) -> Record:
     }
     if len(found) < 3:
         return result | dict.fromkeys(("pearson_r", "pearson_r_lo", "kendall_tau_b", "mmrv"))
-    sides = (np.array([one[side]["paid"] for one in found], float) for side in ("real", "world"))
-    return result | ranking_record(*sides)
+    real, world = (np.array([one[side]["paid"] for one in found], float) for side in ("real", "world"))
+    return result | ranking_record(real, world)
 
 
 def _policy(spec: RankingSpec, name: str, real: World) -> Chances:
@@ -123,7 +123,8 @@ def _policy(spec: RankingSpec, name: str, real: World) -> Chances:
     if name == "random":
         return lambda frames: np.full((len(frames), actions.count), 1 / actions.count)
     if name == "idle":
-        return lambda frames: np.tile(np.eye(actions.count)[actions.noop], (len(frames), 1))
+        still = np.arange(actions.count) == actions.noop
+        return lambda frames: np.tile(still.astype(float), (len(frames), 1))
     if name in spec.trained:
         return chances_of(_trained(name))
     count, stray = next(pair for pair in spec.clones if name == f"clone-{pair[0]}-stray-{pair[1]:g}")

@@ -80,7 +80,6 @@ def ranking_record(real: np.ndarray, shown: np.ndarray, draws: int = DRAWS, seed
 def _drawn_anew(real: np.ndarray, shown: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Mean results of policies drawn with replacement, each over episodes drawn with replacement."""
     policies, episodes = real.shape
-    chosen = rng.integers(policies, size=policies)
+    lines = rng.integers(policies, size=(policies, 1))
     picks = rng.integers(episodes, size=(policies, episodes))
-    lines = chosen[:, None]
     return real[lines, picks].mean(axis=1), shown[lines, picks].mean(axis=1)
