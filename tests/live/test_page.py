@@ -55,22 +55,28 @@ def open_page(browser) -> Iterator:
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda problem: errors.append(str(problem)))
         page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        page.on("request", lambda asked: None if asked.url.startswith((address, "blob:")) else errors.append(asked.url))
+        ours = address.partition("#")[0], "blob:"
+        page.on("request", lambda asked: None if asked.url.startswith(ours) else errors.append(asked.url))
         page.goto(address)
         return page
 
+    opened.errors = errors
     yield opened
     for context in contexts:
         context.close()
     assert not errors
 
 
-def begun(page, paused: bool = True):
-    """The page once its room is there, standing still or running."""
+def begun(page):
+    """The page once its room is there, standing still at the beginning of its only branch, number 1."""
     page.wait_for_function(f"({TIP}) >= 0")
-    if paused:
-        page.click("#pause")
-        page.wait_for_function("live.room.paused")
+    page.click("#pause")
+    page.wait_for_function("live.room.paused")
+    page.click("#begin button.primary")
+    page.wait_for_function("live.room.current === 1")
+    page.click(".branch[data-branch='0'] button[title='Remove this branch']")
+    page.wait_for_function("live.room.branches.length === 1")
+    page.focus("#stage")
     return page
 
 
@@ -106,7 +112,7 @@ def test_keys_walk_and_the_picture_answers(open_page, address):
 
 
 def test_the_world_runs_and_pauses(open_page, address):
-    page = begun(open_page(address), paused=False)
+    page = open_page(address)
     page.wait_for_function(f"({TIP}) > 5")
     page.keyboard.press("p")
     page.wait_for_function("live.room.paused")
@@ -118,7 +124,7 @@ def test_the_world_runs_and_pauses(open_page, address):
 def test_pixels_stay_squares_of_whole_device_pixels(open_page, address):
     page = begun(open_page(address, device_scale_factor=1.5))
     factor = page.evaluate("document.querySelector('#views canvas').getBoundingClientRect().width * 1.5 / 64")
-    assert factor == pytest.approx(round(factor))
+    assert factor == pytest.approx(round(factor), abs=0.01)  # the layout has steps of 1/64 pixel
     assert factor >= 4
 
 
@@ -165,7 +171,7 @@ def test_going_back_and_asking_what_if(open_page, address):
     assert page.evaluate("live.room.branches[1].fork") == 2
     walk(page, "ss")
     assert page.locator(".branch").count() == 2
-    page.click(".branch[data-branch='1'] button[title='Name this branch']")
+    page.click(".branch[data-branch='2'] button[title='Name this branch']")
     page.keyboard.type("down we go")
     page.keyboard.press("Enter")
     page.wait_for_function("live.room.branches[1].name === 'down we go'")
@@ -181,8 +187,8 @@ def test_two_branches_side_by_side(open_page, address):
     page.focus("#stage")
     page.keyboard.press(".")
     page.wait_for_selector("#receipts li[data-state=applied]")
-    page.click(".branch[data-branch='0'] button:has-text('Compare')")
-    page.wait_for_function("live.room.twin === 0")
+    page.click(".branch[data-branch='1'] button:has-text('Compare')")
+    page.wait_for_function("live.room.twin === 1")
     assert page.locator("#views canvas[role=img]").count() == 2
     page.focus("#stage")
     press(page, "d")
@@ -250,8 +256,8 @@ def test_when_the_server_goes_the_page_says_what_to_do(open_page):
         page = begun(open_page(f"http://{address}/"))
     page.wait_for_selector("#veil[data-shown]")
     assert "connection" in page.inner_text("#veil strong").lower()
-    page.evaluate("console.clear()")
-    page.context.clear_cookies()
+    assert "goes on trying" in page.inner_text("#veil p")
+    open_page.errors.clear()  # the browser complains of every attempt
 
 
 def test_a_phone_shows_all_without_scrolling_sideways(open_page, address):
