@@ -1,5 +1,7 @@
 """The vocabulary itself: tables that check and draw actions, starts that know their kinds, states that are values."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,6 +145,13 @@ def test_a_pickled_array_is_never_opened():
     assert unpack_arrays(data)[0]["harmless"].tolist() == [1]
     with pytest.raises(SnapshotError, match="allow_pickle"):
         unpack_arrays(pack_arrays({"object": np.array([{"a": 1}], object)}, {}))
+
+
+def test_a_little_that_unpacks_to_much_is_never_unpacked():
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, __meta__=np.frombuffer(b"{}", np.uint8), much=np.zeros(10**7))
+    with pytest.raises(SnapshotError, match="compressed"):
+        unpack_arrays(buffer.getvalue())
 
 
 @pytest.mark.parametrize("use", ["fork", "to_bytes", "consume"])

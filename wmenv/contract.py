@@ -401,9 +401,11 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> by
 
 
 def unpack_arrays(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and metadata that `pack_arrays` wrote; pickled content is refused."""
+    """The arrays and metadata that `pack_arrays` wrote; pickled content is refused, and so is what would unpack to more."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            if sum(part.file_size for part in archive.zip.infolist()) > len(data):
+                raise ValueError("they are compressed, and ours never are")
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(arrays.pop("__meta__").tobytes())
     except Exception as problem:  # numpy and zipfile raise a dozen kinds; the reader needs one

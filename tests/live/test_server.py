@@ -395,7 +395,8 @@ def test_beyond_this_machine_a_token_is_needed():
             assert visitor.until("room")
 
 
-def test_pages_that_say_nothing_are_let_go_and_others_served(address):
+def test_pages_that_say_nothing_are_let_go_and_others_served(address, monkeypatch):
+    monkeypatch.setattr("wmenv.live.server.HELLO_S", 0.5)
     with contextlib.ExitStack() as stack:
         silent = [connect(f"ws://{address}/live", open_timeout=PATIENCE_S) for _ in range(50)]
         sockets = [stack.enter_context(one) for one in silent]
