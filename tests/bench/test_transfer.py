@@ -10,15 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from wmenv.bench import transfer as study_module
-from wmenv.bench.demonstrations import begun_at, demonstrate
+from wmenv.bench.demonstrations import HELD_OUT, begun_at, demonstrate
 from wmenv.bench.learners import Learning, chances_of, clone, learner, train
 from wmenv.bench.pick import picks
 from wmenv.bench.ranking import RankingSpec, names_of, rank
-from wmenv.bench.transfer import TransferSpec, run_path, study, summary
+from wmenv.bench.transfer import TransferSpec, read_task, run_path, study, summary
 from wmenv.bench.tries import real_starts, same_starts, tried
 from wmenv.cli import app
 from wmenv.contract import Start
-from wmenv.errors import CheckpointError, UnsupportedError
+from wmenv.errors import CheckpointError, OptionError, UnsupportedError
 from wmenv.metrics.iqm import iqm, stratified
 from wmenv.metrics.ranking import mmrv, ranking_record
 from wmenv.worlds.catalog import load_world
@@ -167,6 +167,26 @@ def test_what_a_result_depends_on_is_in_its_name(tmp_path):
     assert name("real", world="gridrooms") == name("real")
     assert name("world", world="gridrooms") != name("world")
     assert name("world", world="gridrooms") != name("world", world="gridrooms", settings={"passes": 3})
+
+
+def test_a_task_may_be_tried_near_its_end(tmp_path):
+    assert read_task("unlock@8") == ("unlock", 8)
+    with pytest.raises(OptionError, match="unlock@8"):
+        read_task("unlock@soon")
+    spec = replace(SPEC, tasks=("unlock@1",), horizon=1, episodes=12)
+    record = study_module.one_run(spec, tmp_path / "run.json", "unlock@1", "cloned", 0)
+    held_out = demonstrate(load_world("gridrooms-source", task="unlock"), 12, 1, HELD_OUT)
+    assert record["real"]["episodes"] == 12
+    assert all((one.picture == one.frames[-1]).all() for one in held_out)
+    toggle = tried(
+        lambda frames: np.tile(np.eye(7)[5], (len(frames), 1)),
+        load_world("gridrooms-source", task="unlock"),
+        [Start(moment=one.moment) for one in held_out],
+        range(12),
+        horizon=1,
+        task="unlock",
+    )
+    assert toggle.success > 0.9  # one step before its end, the task is that step
 
 
 def run_of(arm, seed, success, **more):

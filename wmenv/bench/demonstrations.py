@@ -15,7 +15,7 @@ from wmenv.contract import Start, World, no_directions
 from wmenv.errors import UnsupportedError
 from wmenv.worlds.begun import BegunWorld, kept_moments
 
-FIRST_SEED = 5_000_000  # far from the seeds that policies are tested on
+FIRST_SEED, HELD_OUT = 5_000_000, 7_000_000  # demonstrations to learn from, and those that only trials begin in
 LONGEST = 192
 FROM_THE_FIRST = 0.25  # share of beginnings that are first frames
 NEAR_THE_END = 0.4  # share that are among the last `NEAR` moments, where a reward is near; the rest fall anywhere
@@ -32,20 +32,25 @@ class Demonstration:
     moment: bytes
 
 
-def demonstrate(real: World, count: int, seed: int = 0) -> list[Demonstration]:
-    """`count` episodes by the scripted expert of the real environment."""
-    rng = np.random.default_rng(seed)
-    return [_demonstrate(real, FIRST_SEED + number, rng) for number in range(count)]
+def demonstrate(real: World, count: int, lead: int | None = None, first_seed: int = FIRST_SEED) -> list[Demonstration]:
+    """`count` episodes by the scripted expert of the real environment; their moments lie at most `lead` steps before
+    the end, if that is given."""
+    rng = np.random.default_rng(first_seed)
+    return [_demonstrate(real, first_seed + number, lead, rng) for number in range(count)]
+
+
+def starts_at(world: World, demonstrations: Sequence[Demonstration], real: World) -> list[Start]:
+    """The demonstrated moments as beginnings of `world`: lived again if it is the `real` one, else shown."""
+    lived = world.spec.name == real.spec.name
+    return [Start(moment=one.moment) if lived else Start(picture=one.picture) for one in demonstrations]
 
 
 def begun_at(world: World, demonstrations: Sequence[Demonstration], real: World) -> World:
-    """`world` with its episodes begun at the demonstrated moments, lived again if it is the `real` one, else shown."""
-    if world.spec.name == real.spec.name:
-        return BegunWorld(world, [Start(moment=one.moment) for one in demonstrations])
-    return BegunWorld(world, kept_moments(world, [Start(picture=one.picture) for one in demonstrations]))
+    """`world` with its episodes begun at the demonstrated moments."""
+    return BegunWorld(world, kept_moments(world, starts_at(world, demonstrations, real)))
 
 
-def _demonstrate(real: World, seed: int, rng: np.random.Generator) -> Demonstration:
+def _demonstrate(real: World, seed: int, lead: int | None, rng: np.random.Generator) -> Demonstration:
     from wmenv.sources.gridrooms.env import GridRooms
     from wmenv.sources.gridrooms.policies import make_policy
     from wmenv.worlds.source import SourceState
@@ -63,11 +68,13 @@ def _demonstrate(real: World, seed: int, rng: np.random.Generator) -> Demonstrat
         state, outcome = real.advance(state, np.array(actions[-1:]), no_directions(1))
         if outcome.terminated is not None and outcome.terminated[0]:
             break
-    at = _chosen_moment(len(moments), rng)
+    at = _chosen_moment(len(moments), lead, rng)
     return Demonstration(np.stack(frames), np.array(actions), frames[at], moments[at])
 
 
-def _chosen_moment(count: int, rng: np.random.Generator) -> int:
+def _chosen_moment(count: int, lead: int | None, rng: np.random.Generator) -> int:
+    if lead is not None:
+        return int(rng.integers(max(0, count - lead), count))
     kind = rng.random()
     if kind < FROM_THE_FIRST:
         return 0

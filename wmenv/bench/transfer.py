@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from wmenv.bench.demonstrations import Demonstration, begun_at, demonstrate
+from wmenv.bench.demonstrations import HELD_OUT, Demonstration, begun_at, demonstrate, starts_at
 from wmenv.bench.learners import Learning, chances_of, clone, keep, learner, train
-from wmenv.bench.tries import real_starts, same_starts, tried
+from wmenv.bench.tries import Chances, same_starts, tried
 from wmenv.contract import World
+from wmenv.errors import OptionError
 from wmenv.metrics.iqm import iqm, stratified
 from wmenv.worlds.catalog import load_world
 
@@ -33,11 +34,15 @@ Say = Callable[[Record], None]
 
 @dataclass(frozen=True)
 class TransferSpec:
-    """What is compared: the worlds by name, the tasks, how many seeds, how PPO learns and how policies are tried."""
+    """What is compared: the worlds by name, the tasks, how many seeds, how PPO learns and how policies are tried.
+
+    A task is its name, tried from the first frame on; or `name@lead`, learnt and tried from real moments that lie at
+    most `lead` steps before an expert is done. So a task too long to be learnt in so few steps counts for its end.
+    """
 
     world: str = "gridrooms"
     real: str = "gridrooms-source"
-    tasks: tuple[str, ...] = ("reach", "fetch", "unlock")
+    tasks: tuple[str, ...] = ("reach", "fetch", "unlock@8")
     seeds: int = 5
     learning: Learning = field(default_factory=Learning)
     demonstrations: int = 256
@@ -108,35 +113,55 @@ def one_run(spec: TransferSpec, path: Path, task: str, arm: str, seed: int) -> R
         model = learner(real, spec.learning, seed)
         if arm == "cloned":
             began = time.perf_counter()
-            clone(model, _demonstrations(spec, task), seed)
+            clone(model, _demonstrations(spec.real, task, spec.demonstrations), seed)
             seconds = time.perf_counter() - began
         keep(model, kept)
     chances = chances_of(model, stray=float(arm == "random"))
     record = {"task": task, "arm": arm, "seed": seed, "seconds": seconds, "steps": model.num_timesteps}
-    record["real"] = tried(chances, real, *real_starts(spec.episodes), spec.horizon, task).record()
+    record["real"] = _trial(spec, task, chances, real)
     if arm == "world":
-        world = _world(spec, task)
-        starts = same_starts(world, real, spec.episodes)
-        record["world"] = tried(chances, world, *starts, spec.horizon, task).record()
+        record["world"] = _trial(spec, task, chances, _world(spec, task))
     return record
 
 
+def _trial(spec: TransferSpec, task: str, chances: Chances, world: World) -> Record:
+    name, lead = read_task(task)
+    real = _world(spec, task, real=True)
+    if lead is None:
+        starts, seeds = same_starts(world, real, spec.episodes)
+    else:
+        held_out = demonstrate(real, spec.episodes, lead, HELD_OUT)
+        starts, seeds = starts_at(world, held_out, real), list(range(spec.episodes))
+    return tried(chances, world, starts, seeds, spec.horizon, name).record()
+
+
+def read_task(task: str) -> tuple[str, int | None]:
+    """The name of a task, and how near its end it begins.
+
+    >>> read_task("unlock@8"), read_task("reach")
+    (('unlock', 8), ('reach', None))
+    """
+    name, _, lead = task.partition("@")
+    if lead and not (lead.isdecimal() and int(lead)):
+        raise OptionError(f"a task is 'name' or 'name@steps', such as 'unlock@8', got {task!r}.")
+    return name, int(lead) if lead else None
+
+
 def _world(spec: TransferSpec, task: str, real: bool = False) -> World:
-    return load_world(spec.real, task=task) if real else load_world(spec.world, task=task, **spec.settings)
-
-
-def _demonstrations(spec: TransferSpec, task: str) -> Sequence[Demonstration]:
-    return _demonstrated(spec.real, task, spec.demonstrations)
+    name, _ = read_task(task)
+    return load_world(spec.real, task=name) if real else load_world(spec.world, task=name, **spec.settings)
 
 
 @functools.lru_cache(maxsize=1)
-def _demonstrated(real: str, task: str, count: int) -> Sequence[Demonstration]:
-    return demonstrate(load_world(real, task=task), count)
+def _demonstrations(real: str, task: str, count: int) -> Sequence[Demonstration]:
+    name, lead = read_task(task)
+    return demonstrate(load_world(real, task=name), count, lead)
 
 
 def _begun(spec: TransferSpec, task: str, real: bool) -> World:
     """The world that a policy learns in."""
-    return begun_at(_world(spec, task, real), _demonstrations(spec, task), _world(spec, task, real=True))
+    demonstrations = _demonstrations(spec.real, task, spec.demonstrations)
+    return begun_at(_world(spec, task, real), demonstrations, _world(spec, task, real=True))
 
 
 # --- what it comes to ------------------------------------------------------------------------------------------------
