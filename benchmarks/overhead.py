@@ -28,6 +28,7 @@ BUSY_MS = (0.0, 5.0)
 SIDE = 56  # GridRooms' picture
 EPISODE = 128
 PICTURES = 16
+WARM_UP = 2  # episodes, in which the governor finds its measure too
 GOAL_MS, GOAL_FRACTION = 0.15, 0.02
 SPEC = WorldSpec("still", SIDE, SIDE, fps=30.0, actions=ActionTable(("a", "b", "c"), noop=2), reward="env")
 
@@ -83,7 +84,8 @@ class Loop:
         self.actions = rng.integers(0, SPEC.actions.count, (EPISODE, rows))
         lengths = rng.integers(EPISODE // 2, EPISODE * 3 // 2 + 1, rows) if uneven else np.full(rows, EPISODE)
         self.env.reset(seed=0, options=[{"max_episode_steps": int(length)} for length in lengths])
-        self.episode()  # warm-up
+        for _ in range(WARM_UP):
+            self.episode()
 
     def episode(self) -> tuple[float, float]:
         """Milliseconds per step over an episode's length: the world's own, and what we add."""
