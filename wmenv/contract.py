@@ -401,7 +401,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> by
 
 
 def unpack_arrays(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and metadata that `pack_arrays` wrote; pickled content is refused, and so is what would unpack to more."""
+    """The arrays and metadata that `pack_arrays` wrote; pickled and compressed content is refused."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             if sum(part.file_size for part in archive.zip.infolist()) > len(data):
