@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import CountingWorld
 from tests.rollout.conftest import COUNTING
 from tests.rollout.kills import ROOT, finish_despite_kills
-from wmenv.errors import LogError, OptionError, RolloutError, UnknownWorldError
+from wmenv.errors import LogError, OptionError, RolloutError, UnknownWorldError, WmenvError
 from wmenv.rollout.dataset import Dataset, differences
 from wmenv.rollout.files import locked
 from wmenv.rollout.run import rollout
@@ -182,3 +182,11 @@ def test_readers_see_whole_shards_while_a_rollout_runs(make, tmp_path):
     running.join()
     assert seen
     assert Dataset(tmp_path / "data").complete
+
+
+@pytest.mark.parametrize("slip", [{"world": "pann"}, {"policy": "wandr"}])
+def test_a_slip_of_the_pen_leaves_the_folder_free(tmp_path, slip):
+    plan = {"world": "pan", "policy": "wander", "episodes": 2, "max_steps": 3, "progress": False, "report": False}
+    with pytest.raises(WmenvError, match="Did you mean"):
+        rollout(out=tmp_path, **plan | slip)
+    assert rollout(out=tmp_path, **plan).complete

@@ -98,7 +98,8 @@ def _decided(
 ) -> tuple[Plan, int]:
     """The plan and the batch of a folder, new or begun before."""
     told = read_manifest(folder)
-    if told is None:
+    nothing_seen = told is not None and told["spec"] is None  # no world, or a misspelt policy, stopped it at once
+    if told is None or (nothing_seen and (config is not None or "world" in given)):
         if config is None and "world" not in given:
             raise OptionError(f"say which world to roll out; {folder} holds no rollout to go on with.")
         plan = Plan.load(config, **given).with_shards()
