@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -18,6 +19,7 @@ from wmenv.errors import OptionError
 
 pytest.importorskip("av", reason="films need PyAV, in the extra `live`")
 
+DOCS = Path(__file__).parents[2] / "docs"
 SPEC = WorldSpec("<toy>", 16, 16, fps=10.0, actions=ActionTable(("a", "b")))
 
 
@@ -72,3 +74,10 @@ def test_a_notebook_sees_the_picture_follow(monkeypatch):
 def test_what_is_no_episode_is_refused():
     with pytest.raises(OptionError, match="nothing to watch"):
         wmenv.watch(SimpleNamespace())
+
+
+def test_what_the_docs_show_runs():
+    block = re.search(r"^```python\n(.*?)^```", (DOCS / "live.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    shown: dict = {}
+    exec(compile(block[1], "live.md", "exec"), shown)
+    assert len(shown["view"]) == 21

@@ -19,7 +19,7 @@ from wmenv.live.house import Rules
 from wmenv.live.server import LONGEST_MESSAGE, make_app
 from wmenv.worlds.remote.wire import unpack
 
-PATIENCE_S = 60.0  # on a crowded machine everything takes its time
+PATIENCE_S = 200.0  # on a crowded machine everything takes its time
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def live(
     host: Annotated[
         str, typer.Option(help="The address to listen on; any but this machine's own wants a token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     rule: Annotated[
         list[str] | None, typer.Option("--rule", metavar="KEY=VALUE", help="rooms, queue, idle_s, grace_s, ...")
     ] = None,

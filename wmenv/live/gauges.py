@@ -31,11 +31,13 @@ class Gauges:
         self._watch = EpisodeWatch(spec.actions, thumbnails(frame[None])[0])
         self._spans: deque[Span] = deque(maxlen=RECENT)
         self._age = 0
+        self.news = False  # whether there were steps since the facts were last asked for
 
     def see(self, sight: Sight, action: Actions, span: Span) -> None:
         """A step."""
         self._spans.append(span)
         self._age += 1
+        self.news = True
         frame = sight.frames[-1]
         noop = bool(is_noop(self._table, action)[0])
         pose = None if sight.pose is None or not np.isfinite(sight.pose).all() else sight.pose
@@ -48,6 +50,7 @@ class Gauges:
 
     def facts(self, slot_ms: float) -> dict[str, Any]:
         """What the page shows; None where too little was seen to say."""
+        self.news = False
         seen, pace = self._watch.record(), self._pace(slot_ms)
         response = None
         if seen["omega2"] is not None:

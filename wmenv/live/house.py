@@ -137,7 +137,7 @@ class House:
     async def _tidy(self) -> None:
         """Forget who is gone, close what is empty or idle, and call in who waits."""
         for room in list(self.rooms.values()):
-            room.keep_alive()
+            room.scene.keep_alive()
             if room.people.forget():
                 room.tell_all()
             if not room.people.everyone and time.monotonic() - room.used_at > self.rules.grace_s:

@@ -71,8 +71,14 @@ class Person:
         return self.outbox is not None
 
     def say(self, message: Mapping[str, Any]) -> None:
+        """Tell them, if they are here."""
         if self.outbox is not None:
             self.outbox.say(message)
+
+    def show(self, kind: str, picture: Callable[[list[int]], bytes], acts: Sequence[int] = ()) -> None:
+        """Show them a picture, if they are here."""
+        if self.outbox is not None:
+            self.outbox.show(kind, picture, acts)
 
 
 class People:

@@ -50,6 +50,11 @@ class Rows:
             self.hub.close(self._client, snapshots=[name])
         return session.name
 
+    def stands_at(self, row: str, tip: int) -> bool:
+        """Whether the row is there, with that step as its last."""
+        session = self._client.sessions.get(row)
+        return session is not None and session.step == session.asked == tip
+
     async def words(self, row: str) -> str | None:
         """What is in view, in the world's words."""
         words, _ = await self.hub.describe(self._client, [row])

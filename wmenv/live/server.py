@@ -117,7 +117,7 @@ def make_app(
     ) -> dict[str, bool]:
         door.check(request)
         found, person = _known(house, room, x_wmenv_visitor)
-        await found.begin_from(person, kind, await _body(request, found.most_bytes(kind)), seed)
+        await found.begin_from(person, kind, await _body(request, found.scene.most_bytes(kind)), seed)
         return {"ok": True}
 
     @app.websocket("/live")

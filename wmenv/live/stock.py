@@ -15,9 +15,11 @@ from wmenv.errors import OptionError
 from wmenv.serve.hub import Hub
 from wmenv.serve.limits import Limits
 from wmenv.worlds.catalog import load_world, world_names
+from wmenv.worlds.remote.schema import spec_message
 
 MOST_PASSES = 4
 GHOST = "-source"  # by convention the real environment of world X is called X-source
+TOLD = ("height", "width", "fps", "actions", "directions", "words", "audio", "starts", "templates", "suggestions")
 ROOM_ROWS = 4  # the current branch, the one beside it, and what is being lived again
 
 
@@ -48,6 +50,12 @@ class Stock:
 
     async def __aexit__(self, kind: type | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.aclose()
+
+    @property
+    def spec_facts(self) -> dict[str, Any]:
+        """What a page needs of the spec, as JSON."""
+        facts = spec_message(self.spec)
+        return {name: facts[name] for name in TOLD}
 
     def hub(self, passes: int | None) -> Hub:
         """Where the world runs with that many passes."""

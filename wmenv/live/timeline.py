@@ -105,6 +105,18 @@ class Branch:
             raise OptionError(f"branch {self.name!r} has the moments 0 to {self.tip}, not {step}.")
         return self.own[step - first]
 
+    def facts(self) -> dict[str, Any]:
+        """The branch as a page draws it."""
+        directed = [(moment.step, moment.directed) for moment in self.own if moment.directed is not None]
+        return {
+            "id": self.id,
+            "name": self.name,
+            "fork": self.fork if self.parent is not None else None,
+            "first": 0,
+            "tip": self.tip,
+            "marks": [{"step": step, "text": told.text, "applied": told.applied} for step, told in directed],
+        }
+
     def stretch(self, first: int, last: int) -> list[Moment]:
         """The moments from `first` to `last`, both among them."""
         if not 0 <= first <= last <= self.tip:
@@ -162,11 +174,10 @@ class Timeline:
         """Whether the state after this step should be kept."""
         return step % KEPT_EVERY == 0
 
-    def full(self) -> str | None:
-        """Why nothing can be added any more, if so."""
+    def check_room(self) -> None:
+        """Raise if nothing can be added any more."""
         if sum(len(branch.own) for branch in self.branches.values()) >= MOST_STEPS:
-            return f"This room has kept {MOST_STEPS} moments, which is all it holds. Remove a branch."
-        return None
+            raise OptionError(f"this room has kept {MOST_STEPS:,} moments, which is all it holds. Remove a branch.")
 
     def way_to(self, number: int, step: int) -> tuple[Moment, list[Moment]]:
         """The last moment with a state at or before `step`, and the moments to live again from there."""

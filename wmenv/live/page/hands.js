@@ -7,7 +7,8 @@ const HOLD_MS = 260;  // a press longer than this goes on
 const SPARE_KEYS = [..."1234567890yuiophjklzxcvbnm"];
 const PAD_ARROWS = { 12: "ArrowUp", 13: "ArrowDown", 14: "ArrowLeft", 15: "ArrowRight" };
 const STICK = 0.5;
-const NAMES = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193", " ": "Space" };
+/** What keys are called on the screen. */
+export const NAMES = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193", " ": "Space" };
 
 /** Which key does which action; a table that names no keys gets the digits and some letters. */
 export function keysOf(table) {

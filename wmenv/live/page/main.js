@@ -2,7 +2,7 @@
 
 import { Begin } from "./begin.js";
 import { $, h, tell, toast } from "./dom.js";
-import { Hands, isTyping } from "./hands.js";
+import { Hands, isTyping, NAMES } from "./hands.js";
 import { Instruments } from "./instruments.js";
 import { People } from "./people.js";
 import { Sound } from "./sound.js";
@@ -28,6 +28,7 @@ const begin = new Begin({ send, give });
 const wire = new Wire({
   linked: () => link("live", "live"),
   lost(reason, final) {
+    ready(false);
     link("lost", final ? "not connected" : "reconnecting");
     if (final) veil("You are not connected", ended || reason || "The server ended the connection.", h("button", { onclick: () => wire.again() }, "Try again"));
     else if (!room) veil("No server answers", "Is `wmenv live` still running? This page goes on trying.", h("button", { onclick: () => wire.again() }, "Try now"));
@@ -50,6 +51,7 @@ const wire = new Wire({
 function learn(told) {
   const first = room?.room !== told.room;
   room = told;
+  ready(true);
   if (location.hash !== `#room=${room.room}`) history.replaceState(null, "", `#room=${room.room}`);
   tell($("world-name"), room.world);
   document.title = `${room.world} \u00b7 wmenv live`;
@@ -108,6 +110,9 @@ function mayMove() {
   return true;
 }
 
+/** Whether there is a room that the controls could do something in. */
+function ready(there) { for (const part of document.querySelectorAll(".pace, .told, .hands, .words, .time, .side")) part.inert = !there; }
+
 function link(state, text) { $("link").dataset.state = state; tell($("link").lastElementChild, text); }
 
 // --- files -----------------------------------------------------------------------------------------------------------
@@ -165,7 +170,7 @@ addEventListener("keydown", (event) => {
 
 function help() {
   const rows = Object.entries(SHORTCUTS).filter(([key]) => !hands.keys?.has(key)).map(([key, [text]]) => [[key], text]);
-  const moves = (room?.spec.actions.names ?? []).map((name, action) => [[...(hands.keys ?? [])].filter(([, does]) => does === action).map(([key]) => (key === " " ? "Space" : key)), name.replaceAll("_", " ")]);
+  const moves = (room?.spec.actions.names ?? []).map((name, action) => [[...(hands.keys ?? [])].filter(([, does]) => does === action).map(([key]) => NAMES[key] ?? key), name.replaceAll("_", " ")]);
   const list = [...moves.filter(([keys]) => keys.length), ...rows, [["Esc"], "back to the world"]];
   $("help").replaceChildren(h("h2", { id: "help-title" }, "Keys"),
     h("dl", {}, ...list.flatMap(([keys, text]) => [h("dt", {}, ...keys.flatMap((key) => [h("kbd", {}, key), " "])), h("dd", {}, text)])),
@@ -174,5 +179,6 @@ function help() {
 }
 $("help-button").addEventListener("click", help);
 
+ready(false);
 veil("Opening the world", "The first frame takes a moment.");
 globalThis.live = { instruments, timeline, get room() { return room; } };  // for tests, benchmarks and the curious

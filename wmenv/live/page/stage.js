@@ -4,7 +4,8 @@
 import { $, h, tell } from "./dom.js";
 
 const APART = 24;  // grey levels by which a pixel differs visibly
-const MARK = [255, 122, 48, 255];
+const MARK = "#ff7a30";
+const FINE = 4;  // a line round pixels is a quarter of one thick
 
 class View {
   constructor(label) {
@@ -17,13 +18,13 @@ class View {
     this.turn = 0;
   }
 
-  /** Make room for pictures of that size; true if there was none or another. */
+  /** Make room for pictures of that size. */
   size(width, height) {
     if (this.canvas.width === width && this.canvas.height === height && this.pixels) return;
-    for (const canvas of [this.canvas, this.over]) Object.assign(canvas, { width, height });
+    Object.assign(this.canvas, { width, height });
+    Object.assign(this.over, { width: width * FINE, height: height * FINE });
     this.pixels = this.ink.createImageData(width, height);
     this.pixels.data.fill(255);
-    this.marks = this.over.getContext("2d").createImageData(width, height);
     this.fit();
   }
 
@@ -57,13 +58,17 @@ class View {
     const apart = (at) => Math.max(Math.abs(a[at] - b[at]), Math.abs(a[at + 1] - b[at + 1]), Math.abs(a[at + 2] - b[at + 2])) > APART;
     const differs = Uint8Array.from({ length: width * height }, (_, place) => apart(4 * place));
     const inside = (x, y) => x < 0 || y < 0 || x >= width || y >= height || differs[y * width + x];
-    this.marks.data.fill(0);
+    const ink = this.over.getContext("2d");
+    ink.clearRect(0, 0, width * FINE, height * FINE);
+    ink.fillStyle = MARK;
     for (let place = 0; shown && place < differs.length; place++) {
-      const x = place % width, y = (place - x) / width;
-      const edge = !(inside(x - 1, y) && inside(x + 1, y) && inside(x, y - 1) && inside(x, y + 1));
-      if (differs[place] && edge) this.marks.data.set(MARK, 4 * place);
+      if (!differs[place]) continue;
+      const x = place % width, y = (place - x) / width, left = x * FINE, top = y * FINE;
+      if (!inside(x - 1, y)) ink.fillRect(left, top, 1, FINE);
+      if (!inside(x + 1, y)) ink.fillRect(left + FINE - 1, top, 1, FINE);
+      if (!inside(x, y - 1)) ink.fillRect(left, top, FINE, 1);
+      if (!inside(x, y + 1)) ink.fillRect(left, top + FINE - 1, FINE, 1);
     }
-    this.over.getContext("2d").putImageData(this.marks, 0, 0);
     return differs.reduce((sum, one) => sum + one, 0) / differs.length;
   }
 
