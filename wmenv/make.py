@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wmenv.env.vector import WorldVectorEnv
 
 
-GRIDROOMS = {  # variant -> task, steps and what else is not the default
+GRIDROOMS: dict[str, tuple[str, int, dict[str, Any]]] = {  # variant -> task, steps and what else is not the default
     "": ("reach", 128, {}),
     "-Reach": ("reach", 128, {}),
     "-Fetch": ("fetch", 128, {}),

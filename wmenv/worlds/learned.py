@@ -165,25 +165,21 @@ class LearnedWorld:
         memory = self._streamer.empty(torch.tensor([_signed(seed) for seed in seeds]), torch.from_numpy(told))
         names = list(self._instructions)
         memory["task"] = torch.tensor([names.index(task) for task in tasks], dtype=torch.int8)
-        pictures = [row for row, start in enumerate(starts) if start.picture is not None]
-        self._streamer.begin(memory, DREAM_PASSES)
-        if pictures:
-            self._show_pictures(memory, starts, pictures)
+        shown = [row for row, start in enumerate(starts) if start.picture is not None]
+        if shown:
+            frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in shown]))
+            self._first_frames(memory, shown, self._streamer.model.pictures.number(frames))
+        self._first_frames(memory, [row for row in range(len(starts)) if row not in shown], None)
         self._prompt(memory, starts)
         return TensorState(self._tag, memory), _still(memory, self.config.samples)
 
-    def _show_pictures(self, memory: dict[str, Tensor], starts: Sequence[Start], rows: list[int]) -> None:
-        """Let some rows begin with a picture instead of a dream."""
-        part = TensorState(self._tag, memory)
-        told = (
-            torch.stack([memory["told"][row] for row in rows]),
-            torch.stack([memory["told_mask"][row] for row in rows]),
-        )
-        fresh = self._streamer.empty(memory["seed"][rows], torch.zeros(len(rows), self.config.slot, dtype=torch.int64))
-        fresh |= {"told": told[0], "told_mask": told[1], "task": memory["task"][rows]}
-        frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in rows]))
-        self._streamer.begin(fresh, 1, given=self._streamer.model.pictures.number(frames))
-        memory.update(part.put(rows, TensorState(self._tag, fresh)).tensors)
+    def _first_frames(self, memory: dict[str, Tensor], rows: list[int], given: Tensor | None) -> None:
+        """Begin some rows: with the tiles of the pictures they are given, or with a dream."""
+        if not rows:
+            return
+        part = {name: value[rows] for name, value in memory.items()}
+        self._streamer.begin(part, DREAM_PASSES, given)
+        memory.update(TensorState(self._tag, memory).put(rows, TensorState(self._tag, part)).tensors)
 
     def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:
         """Direct each sentence of each prompt while the viewer stands still, before anything is shown."""
