@@ -6,7 +6,7 @@ import torch
 from wmenv.models.stream import Stream, StreamConfig
 from wmenv.train.traits import folded, share
 
-TRAITS = np.array([[0, 0], [0, 1], [1, 0]])  # two of three tiles have their first trait in common
+TRAITS = np.array([[0, 0], [0, 1], [1, 2]])  # two of three tiles have their first trait in common
 
 
 def small():

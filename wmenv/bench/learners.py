@@ -102,7 +102,7 @@ def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO,
         model.learn(min(stretch, learning.steps - model.num_timesteps), reset_num_timesteps=False)
         spent += time.perf_counter() - began
         keep(model, path)
-        clock.write_text(f"{spent:.1f}")
+        clock.write_text(f"{spent:.4f}")
     return model, spent
 
 

@@ -18,8 +18,8 @@ def disagreement(frames: np.ndarray) -> np.ndarray:
 
     >>> same = np.full((2, 1, 40, 40, 3), 90, np.uint8)
     >>> other = np.stack([same[0], 255 - same[0]])
-    >>> disagreement(same).tolist(), disagreement(other).round(3).tolist()
-    ([0.0], [0.147])
+    >>> [round(float(disagreement(twins)[0]), 3) for twins in (same, other)]
+    [0.0, 0.147]
     """
     twins, rows = frames.shape[:2]
     looks = thumbnails(frames.reshape(twins * rows, *frames.shape[2:])).reshape(twins, rows, -1)
