@@ -124,7 +124,7 @@ def measure(asked: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
     """The whole suite on the world as it is."""
     world, start = load_world(asked.world, **with_overrides({}, asked.set)), Start(template=asked.template)
     folder = asked.out / asked.world.replace(":", ".") if asked.out else None
-    run = _run(asked, world, persistence_suite(asked.quick), folder)
+    run = _run(asked, world, persistence_suite(asked.quick), "" if asked.set else asked.world, folder)
     seeds = run.stage.seeds
     roaming = natural_persistence(world, seeds, start, _roam(asked))
     lasting = endurance(world, seeds[0], start, 1000 if asked.quick else ENDURANCE[1])
@@ -135,16 +135,15 @@ def measure_without(asked: argparse.Namespace, setting: str) -> dict[str, Any]:
     """What the world keeps under another setting: looking away, and roaming."""
     world = load_world(asked.world, **with_overrides({}, [*asked.set, setting]))
     suite = replace(persistence_suite(asked.quick), probes=(LookAway(QUICK_DWELLS),))
-    run = _run(asked, world, suite, None)
+    run = _run(asked, world, suite)
     away = facts_of(run, "P4")
     roaming = natural_persistence(world, run.stage.seeds, Start(template=asked.template), _roam(asked))
     figures = {f"return_j_{dwell}": away.get(f"j_{dwell}") for dwell in QUICK_DWELLS}
     return figures | {f"self_consistency_{roaming['steps']}": roaming["all"]}
 
 
-def _run(asked: argparse.Namespace, world: World, suite: Suite, folder: Path | None) -> Run:
+def _run(asked: argparse.Namespace, world: World, suite: Suite, name: str = "", folder: Path | None = None) -> Run:
     suite = replace(suite, scenes=asked.scenes) if asked.scenes else suite
-    name = "" if asked.set or folder is None else asked.world
     run = run_suite(name, world, suite, start=Start(template=asked.template), folder=folder, progress=tell)
     print(file=sys.stderr)
     return run

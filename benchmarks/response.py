@@ -21,13 +21,12 @@ from wmenv.models.checkpoint import load_stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.sources.gridrooms.tiles import CATALOGUE
-from wmenv.train.collect import collect
 from wmenv.train.data import Episodes
 from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
 from wmenv.train.quality.free import run_free, valid_rate
 from wmenv.train.quality.law import determined
 from wmenv.train.quality.outcomes import distance, futures, moments
-from wmenv.train.quality.report import HELD_OUT
+from wmenv.train.quality.report import held_out
 from wmenv.worlds.learned import WEIGHTS
 
 PASSES = (1, 2, 3, 4, 16)
@@ -94,11 +93,9 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS / "gridrooms.safetensors")
     parser.add_argument("--data", type=Path, default=Path("data/heldout"))
     asked = parser.parse_args()
-    if not asked.data.exists():
-        collect("gridrooms", asked.data, 500, first=HELD_OUT)
     model, facts = load_stream(asked.weights)
-    episodes, streamer = Episodes(asked.data, model.config.slot), Streamer(model)
-    told = episodes.vocabulary.encode(episodes.facts["instructions"]["explore"], model.config.slot)
+    episodes, streamer = held_out(asked.data, model.config.slot), Streamer(model)
+    told = episodes.told("explore")
     chance = Chance(streamer, told, *((3, 64) if asked.quick else (12, 400)))
     by_passes = {k: figures_of(streamer, episodes, told, chance, k, asked.quick) for k in PASSES}
     table = Table("K", *by_passes[1])

@@ -17,7 +17,7 @@ def test_a_run_leaves_curves_and_sheets(tmp_path, monkeypatch):
     plain = {"compile": False, "bf16": False, "batch": 2, "time": 2, "tell_steps": 1, "threads": 1, "steps": 2}
     folders = {"data": str(tmp_path / "data"), "out": str(tmp_path / "run")}
     config = TrainConfig.model_validate({"model": model, **plain, **folders})
-    train(config, watch=Onlooker(tmp_path / "run", tmp_path / "data", config.model.slot))
+    train(config, watch=Onlooker(tmp_path / "run"))
     sheet = cv2.imread(str(tmp_path / "run" / "sheet-000002.png"))
     assert sheet.shape[1] == len(SHOWN) * (112 + 2)
     assert sheet.std() > 10, "a sheet shows something"

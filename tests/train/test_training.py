@@ -105,7 +105,7 @@ def test_two_hot_is_exact_on_average():
 
 
 def test_a_resumed_run_ends_with_the_same_weights(data, tmp_path):
-    def pull_the_plug(run, figures):
+    def pull_the_plug(run, figures, episodes):
         if run.step == 4:
             raise ConnectionError
 
@@ -121,7 +121,7 @@ def test_a_resumed_run_ends_with_the_same_weights(data, tmp_path):
 
 def test_learning_makes_the_loss_fall(data, tmp_path):
     told = []
-    train(tiny(data, tmp_path, steps=30, warmup=5), watch=lambda run, figures: told.append(figures["total"]))
+    train(tiny(data, tmp_path, steps=30, warmup=5), watch=lambda run, figures, episodes: told.append(figures["total"]))
     assert np.mean(told[-5:]) < 0.8 * np.mean(told[:5])
 
 

@@ -7,23 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from wmenv.serve.pictures import encoded
 from wmenv.worlds.remote.wire import pack
 
 PLAIN = 128 * 128  # pixels up to which a frame costs less to send than to compress
-QUALITY = 90
 
 
 def view(name: str, frame: np.ndarray) -> tuple[dict[str, Any], bytes]:
     """One picture of a message: what it is, and its bytes."""
     height, width = frame.shape[:2]
-    facts = {"view": name, "w": width, "h": height}
-    if height * width <= PLAIN:
-        return facts | {"enc": "rgb"}, frame.tobytes()
-    import cv2
-
-    done, data = cv2.imencode(".jpg", frame[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    assert done, f"OpenCV made no JPEG of {frame.shape}"
-    return facts | {"enc": "jpeg"}, data.tobytes()
+    small = height * width <= PLAIN
+    facts = {"view": name, "w": width, "h": height, "enc": "rgb" if small else "jpeg"}
+    return facts, encoded(frame, "raw" if small else "jpeg")
 
 
 def picture(head: Mapping[str, Any], views: Sequence[tuple[dict[str, Any], bytes]], audio: bytes | None) -> bytes:

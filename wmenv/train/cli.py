@@ -40,7 +40,7 @@ def train(
     from wmenv.train.onlooker import Onlooker
 
     chosen = TrainConfig.load(config, overrides or ())
-    train(chosen, resume, Onlooker(Path(chosen.out), Path(chosen.data), chosen.model.slot))
+    train(chosen, resume, Onlooker(Path(chosen.out)))
 
 
 def evaluate(

@@ -7,6 +7,7 @@ any length. A batch is a function of (seed, step) alone: a resumed run sees the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,6 @@ class Episodes:
             setattr(self, name, np.concatenate([part[name] for part in parts]))
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
         self._typed_frames = np.flatnonzero(self.typed >= 0)
-        self._sights = self._first_sights()
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -103,7 +103,8 @@ class Episodes:
         columns["place"], columns["age"] = self._remember(arrays["tiles"], arrays["pose"], lengths)
         return columns
 
-    def _first_sights(self) -> list[np.ndarray]:
+    @cached_property
+    def _sights(self) -> list[np.ndarray]:
         """For every kind of tile (its first trait): the frames in which a place shows it that was never seen before."""
         new = self.facts["anchored"][self.tiles] & (self.age == 0)
         kinds = self.facts["traits"][:, 0][self.tiles]
@@ -207,6 +208,10 @@ class Episodes:
         row, column = np.nonzero(given)
         words[row, directed[row, column]] = self.text_words[typed[row, column]]
         return words, directed
+
+    def told(self, task: str) -> np.ndarray:
+        """The words of that task's instruction."""
+        return self.vocabulary.encode(self.facts["instructions"][task], self.slot)
 
     def words_at(self, index: np.ndarray) -> Tensor | None:
         """(n, slot) words typed at these frames, zeros for none; None where nothing was typed at all."""

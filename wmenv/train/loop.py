@@ -124,8 +124,8 @@ def rate_at(step: int, config: TrainConfig) -> float:
     return config.rate * min(1.0, (step + 1) / config.warmup, max(left, 0.0))
 
 
-def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict], None] | None = None) -> Run:
-    """Run to the last step; `watch` sees the run and its figures every `tell_steps`."""
+def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict, Episodes], None] | None = None) -> Run:
+    """Run to the last step; `watch` sees the run, its figures and its data every `tell_steps`."""
     if config.threads:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
@@ -143,7 +143,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict]
         if run.step % config.tell_steps == 0 or run.step == config.steps:
             told = diary.tell(run.step, figures)
             if watch:
-                watch(run, told)
+                watch(run, told, episodes)
         if time.monotonic() - saved > config.save_seconds or run.step == config.steps:
             save(run, out, episodes.facts)
             saved = time.monotonic()

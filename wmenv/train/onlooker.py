@@ -28,24 +28,22 @@ SHEET_SECONDS = 600.0
 class Onlooker:
     """Called with the run and its figures now and then; writes curves at once and a sheet every ten minutes."""
 
-    def __init__(self, out: Path, data: Path, slot: int) -> None:
-        self._out, self._data, self._slot = out, data, slot
-        self._episodes: Episodes | None = None
+    def __init__(self, out: Path) -> None:
+        self._out = out
         self._sheet_due = time.monotonic() + SHEET_SECONDS
         self._curves = _curves(out)
 
-    def __call__(self, run: Run, told: dict[str, float]) -> None:
+    def __call__(self, run: Run, told: dict[str, float], episodes: Episodes) -> None:
         if self._curves:
             self._curves.write([{**told, "total_steps": told["step"]}])
         if time.monotonic() > self._sheet_due:
-            self.draw_sheet(run)
+            self.draw_sheet(run, episodes)
             self._sheet_due = time.monotonic() + SHEET_SECONDS
 
-    def draw_sheet(self, run: Run) -> Path:
+    def draw_sheet(self, run: Run, episodes: Episodes) -> Path:
         """Write `sheet-STEP.png`; returns where."""
-        self._episodes = self._episodes or Episodes(self._data, self._slot)
         path = self._out / f"sheet-{run.step:06d}.png"
-        write_picture(path, beside_the_truth(Streamer(folded(run.averaged).eval()), self._episodes))
+        write_picture(path, beside_the_truth(Streamer(folded(run.averaged).eval()), episodes))
         return path
 
 

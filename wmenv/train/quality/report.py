@@ -35,18 +35,19 @@ TASKS_PAID = ("reach", "fetch", "unlock", "put_next")
 def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
     """The quality of a checkpoint on held-out episodes and seeds."""
     model, facts = load_stream(weights or WEIGHTS / "gridrooms.safetensors")
-    if not data.exists():
-        collect("gridrooms", data, 500, first=HELD_OUT)
-    episodes, streamer = Episodes(data, model.config.slot), Streamer(model)
+    episodes, streamer = held_out(data, model.config.slot), Streamer(model)
     figures: dict[str, Any] = {"weights_sha256": facts["sha256"], "passes": passes, "quick": quick}
     figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
-    explore = _told(episodes, model, "explore")
+    explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
     return figures | _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
 
 
-def _told(episodes: Episodes, model: Any, task: str) -> np.ndarray:
-    return episodes.vocabulary.encode(episodes.facts["instructions"][task], model.config.slot)
+def held_out(data: Path, slot: int) -> Episodes:
+    """The held-out episodes in `data`, made if they are not there."""
+    if not data.exists():
+        collect("gridrooms", data, 500, first=HELD_OUT)
+    return Episodes(data, slot)
 
 
 def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, steps: int) -> dict[str, Any]:
