@@ -9,35 +9,12 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from torch import nn
 
 import wmenv
+from wmenv.bench.learners import PatchCnn
 from wmenv.logs.sb3_callback import WorldMetricsCallback
-
-
-class PatchCnn(BaseFeaturesExtractor):
-    """Reads a picture patch by patch, then each patch with its neighbours."""
-
-    def __init__(self, space, patch: int = 8, channels: int = 32, width: int = 128) -> None:
-        super().__init__(space, width)
-        colours, height, breadth = space.shape
-        cells = (height // patch) * (breadth // patch)
-        self.layers = nn.Sequential(
-            nn.Conv2d(colours, channels, patch, patch),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(channels * cells, width),
-            nn.ReLU(),
-        )
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.layers(pictures)
 
 
 def make(env: str, rows: int, seed: int, horizon: int):

@@ -18,35 +18,13 @@ import gymnasium as gym
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from torch import nn
 
 import wmenv
+from wmenv.bench.learners import PatchCnn, keep
 from wmenv.contract import Start, World
 from wmenv.logs.sb3_callback import WorldMetricsCallback
 from wmenv.make import settings_of
 from wmenv.worlds.begun import BegunWorld, kept_moments
-
-
-class PatchCnn(BaseFeaturesExtractor):
-    """Reads a picture patch by patch, then each patch with its neighbours."""
-
-    def __init__(self, space, patch: int = 8, channels: int = 32, width: int = 128) -> None:
-        super().__init__(space, width)
-        colours, height, breadth = space.shape
-        cells = (height // patch) * (breadth // patch)
-        self.layers = nn.Sequential(
-            nn.Conv2d(colours, channels, patch, patch),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(channels * cells, width),
-            nn.ReLU(),
-        )
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.layers(pictures)
 
 
 class Keep(BaseCallback):
@@ -59,16 +37,10 @@ class Keep(BaseCallback):
     def _on_rollout_end(self) -> None:
         self.updates += 1
         if self.updates % self.every == 0:
-            save(self.model, self.path)
+            keep(self.model, self.path)
 
     def _on_step(self) -> bool:
         return True
-
-
-def save(model: PPO, path: Path) -> None:
-    part = path.with_name(f"part-{path.name}")
-    model.save(part)
-    part.replace(path)
 
 
 def make(env: str | World, rows: int, seed: int, horizon: int, **settings):
@@ -135,7 +107,7 @@ def learn(asked: argparse.Namespace, path: Path, real: str) -> PPO:
     if model.num_timesteps < asked.steps:
         callbacks = CallbackList([WorldMetricsCallback(), Keep(path)])
         model.learn(asked.steps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)
-        save(model, path)
+        keep(model, path)
     return model
 
 
