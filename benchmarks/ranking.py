@@ -31,7 +31,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     use_threads(asked.threads)
-    spec = QUICK if asked.quick else RankingSpec(settings=dict.fromkeys(("bf16", "compiled"), True) if asked.fast else {})
+    fast = {"bf16": True, "compiled": True} if asked.fast else {}
+    spec = QUICK if asked.quick else RankingSpec(settings=fast)
     spec = replace(spec, task=asked.task, trained=tuple(asked.policy), episodes=asked.episodes or spec.episodes)
     print(f"{'policy':<40} {'real':>6} {'world':>6}")
     found = rank(spec, asked.out, asked.minutes, say=lambda tried: print(told(tried), flush=True))

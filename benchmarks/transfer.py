@@ -32,7 +32,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     use_threads(asked.threads)
-    spec = QUICK if asked.quick else TransferSpec(settings=dict.fromkeys(("bf16", "compiled"), True) if asked.fast else {})
+    fast = {"bf16": True, "compiled": True} if asked.fast else {}
+    spec = QUICK if asked.quick else TransferSpec(settings=fast)
     spec = replace(spec, tasks=tuple(asked.tasks or spec.tasks), seeds=asked.seeds or spec.seeds)
     if asked.steps:
         spec = replace(spec, learning=replace(spec.learning, steps=asked.steps))
