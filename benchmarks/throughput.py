@@ -94,7 +94,7 @@ def passes_taken(rows: int, steps: int) -> float:
     streamer, rng = Streamer(load_stream(WEIGHTS / "gridrooms.safetensors")[0]), np.random.default_rng(0)
     with torch.inference_mode():
         memory = streamer.empty(torch.arange(rows), torch.zeros(rows, streamer.config.slot, dtype=torch.int64))
-        streamer.begin(memory, 2)
+        streamer.begin(memory, passes=2)
         actions = (torch.from_numpy(rng.integers(0, 3, rows)) for _ in range(steps))
         return float(np.mean([streamer.step(memory, action, None, 2).looks.float().mean() for action in actions]))
 

@@ -20,7 +20,7 @@ ROWS = 3
 def walk(streamer, rows):
     words = torch.tensor([[2, 3, 4] + [0] * 13]).expand(rows, -1)
     memory = streamer.empty(torch.arange(rows), words)
-    shown = [streamer.begin(memory, 4)]
+    shown = [streamer.begin(memory, passes=4)]
     for step, action in enumerate((2, 0, 5, 2, 1, 6)):
         typed = words if step == 3 else None
         shown.append(streamer.step(memory, torch.full((rows,), action), typed, 2))

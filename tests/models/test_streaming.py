@@ -24,7 +24,7 @@ def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch)
         streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1]
     )
     memory, told = begin(streamer)
-    streamer.begin(memory, 1)
+    streamer.begin(memory, passes=1)
     poses, typed = [memory["pose"]], torch.randint(0, 5, (2, ROWS, 16))
     for step in range(1, TIME):
         words = {2: typed[0], 5: typed[1]}.get(step)
@@ -49,7 +49,7 @@ def test_a_later_frame_never_changes_an_earlier_one(tiny_stream):
     futures = []
     for last in (0, 5):
         memory, _ = begin(streamer)
-        streamer.begin(memory, 2)
+        streamer.begin(memory, passes=2)
         shown = [streamer.step(memory, torch.full((ROWS,), action), None, 2).tiles for action in (1, 2, last)]
         futures.append(shown)
     assert (futures[0][1] == futures[1][1]).all()
@@ -59,7 +59,7 @@ def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
     streamer = Streamer(tiny_stream)
     together, told = begin(streamer)
     alone = streamer.empty(torch.tensor([1]), told[1:2])
-    streamer.begin(together, 4), streamer.begin(alone, 4)
+    streamer.begin(together, passes=4), streamer.begin(alone, passes=4)
     for action in (2, 0, 2, 5, 1):
         many = streamer.step(together, torch.tensor([6, action, 3]), None, 2)
         one = streamer.step(alone, torch.tensor([action]), None, 2)
@@ -73,7 +73,7 @@ def test_every_head_reacts_to_the_action(tiny_stream):
     said = []
     for action in (0, 5):
         memory, _ = begin(streamer)
-        streamer.begin(memory, 1)
+        streamer.begin(memory, passes=1)
         memory["moves"].zero_()  # the same pose, so that only the action itself differs
         said.append(streamer.step(memory, torch.full((ROWS,), action), None, 1).said)
     for head in ("pictures", "reward", "end", "receipt", "motion", "sound"):
@@ -85,7 +85,7 @@ def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
     plain = streamer._pass
     monkeypatch.setattr(streamer, "_pass", lambda f, h: hidden.append(f.level.mean().item()) or plain(f, h))
     memory, _ = begin(streamer)
-    drawn = streamer.begin(memory, 4)
+    drawn = streamer.begin(memory, passes=4)
     assert hidden[0] == 1
     assert hidden == sorted(hidden, reverse=True)
     assert hidden[-1] < 0.3
@@ -95,7 +95,7 @@ def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
 def test_memory_never_grows(tiny_stream):
     streamer = Streamer(tiny_stream)
     memory, _ = begin(streamer)
-    streamer.begin(memory, 1)
+    streamer.begin(memory, passes=1)
     size = {name: value.nbytes for name, value in memory.items()}
     for _ in range(20):
         streamer.step(memory, torch.full((ROWS,), 2), None, 1)
@@ -115,7 +115,7 @@ def test_a_memory_taken_away_is_not_used(tiny_stream, memory, heeds):
         drawn = []
         for spoil in (False, True):
             held, _ = begin(streamer)
-            streamer.begin(held, 1)
+            streamer.begin(held, passes=1)
             for name in kind if spoil else ():
                 held[name] = torch.zeros_like(held[name])
             drawn.append(streamer.step(held, torch.full((ROWS,), 6), None, 1).said.pictures)
@@ -136,16 +136,34 @@ def test_only_rows_with_something_left_to_draw_look_again(tiny_stream, monkeypat
 
     memory, _ = begin(streamer)
     monkeypatch.setattr(streamer, "_pass", half_sure)
-    drawn = streamer.begin(memory, 2)
+    drawn = streamer.step(memory, torch.zeros(ROWS, dtype=torch.long), None, passes=2)
     assert looks == [ROWS, 1]
     assert (drawn.tiles[unsure == 0] == 7).all()
     assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
 
 
+def test_a_dream_is_looked_over_until_nothing_in_it_is_absurd(tiny_stream, monkeypatch):
+    streamer, looks = Streamer(tiny_stream), []
+    plain = streamer._pass
+
+    def of_two_minds(frame, heard):
+        looks.append(len(frame.action))
+        said, ring = plain(frame, heard)
+        tile = 7 if len(looks) == 1 else 8  # certain at first, and then of something else
+        said.pictures = torch.nn.functional.one_hot(torch.full((len(frame.action), 49), tile), 50) * 1e4
+        return said, ring
+
+    memory, _ = begin(streamer)
+    monkeypatch.setattr(streamer, "_pass", of_two_minds)
+    drawn = streamer.begin(memory)
+    assert looks == [ROWS] * 3  # drawn, mended, found to be well
+    assert (drawn.tiles == 8).all()
+
+
 def test_senses_may_be_absent():
     streamer = Streamer(make_stream(samples=0, words=(), motions=((0, 0, 0),), window=0))
     memory = streamer.empty(torch.arange(2), torch.zeros(2, 16, dtype=torch.long))
-    streamer.begin(memory, 2)
+    streamer.begin(memory, passes=2)
     drawn = streamer.step(memory, torch.tensor([1, 2]), None, 2)
     assert drawn.said.sound is None
     assert (drawn.pose == 0).all()

@@ -39,7 +39,7 @@ class CompiledStreamer(Streamer):
         memory = self.empty(torch.arange(rows), torch.zeros(rows, self.config.slot, dtype=torch.int64))
         try:
             for _ in range(2):  # the second time, nothing is new
-                self.begin(memory, 1)
+                self.begin(memory, passes=1)
         except torch._inductor.exc.InductorError as problem:
             raise UnsupportedError(
                 f"the world cannot be compiled here: {str(problem).splitlines()[0]} "

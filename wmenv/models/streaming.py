@@ -88,30 +88,44 @@ class Streamer:
         memory["pose"] = pose.clone()
         return self._draw(memory, action, words, 1, given=tiles)
 
-    def begin(self, memory: Memory, passes: int, given: Tensor | None = None) -> Drawn:
-        """The first frame: dreamt from the seed and the instruction, or read from `given` (rows, patches) tiles."""
-        action = torch.full_like(memory["seed"], self.config.actions)
-        return self._draw(memory, action, None, passes, given)
+    def begin(self, memory: Memory, given: Tensor | None = None, passes: int = 16) -> Drawn:
+        """The first frame: dreamt from the seed and the instruction, or read from `given` (rows, patches) tiles.
 
-    def _draw(self, memory: Memory, action: Tensor, words: Tensor | None, passes: int, given: Tensor | None) -> Drawn:
+        A dream has nothing to go by, so it is drawn slowly, few patches in each of many passes; then it is looked over,
+        and what makes no sense beside all the rest is drawn again. A single pass is not looked over.
+        """
+        action = torch.full_like(memory["seed"], self.config.actions)
+        return self._draw(memory, action, None, passes, given, mends=MENDS if passes > 1 else 0)
+
+    def _draw(
+        self,
+        memory: Memory,
+        action: Tensor,
+        words: Tensor | None,
+        passes: int,
+        given: Tensor | None,
+        mends: int = 0,
+    ) -> Drawn:
         memory["step"] += 1
         places = places_in_view(memory["pose"], self.model.offsets)
-        pictures = self.model.pictures
         place, age, spot = self._recalled(memory, places)
         heard = self._heard(memory, words)
-        tiles = torch.full_like(place, pictures.undrawn) if given is None else given
+        tiles = torch.full_like(place, self.model.pictures.undrawn) if given is None else given
         said, ring = self._pass(self._frame(tiles, place, age, spot, action), heard)
-        if given is None:
-            tiles = self._settle(tiles, said.pictures, memory["seed"], memory["step"], 0, passes)
         looks = torch.ones_like(memory["seed"])
-        for number in range(1, passes):
-            rows = (tiles == pictures.undrawn).any(-1).nonzero().squeeze(-1)
+        if given is None:
+            dice = self._dice(memory["seed"], memory["step"], 0, alone=mends > 0)
+            tiles, open_ = self._settle(tiles, said.pictures, dice, passes, mends > 0)
+        else:
+            open_ = torch.zeros_like(looks) > 0
+        for number in range(1, passes + mends):
+            rows = open_.nonzero().squeeze(-1)
             if not len(rows):  # what the first look was sure of needs no second
                 break
             inputs = (value[rows] for value in (tiles, place, age, spot, action))
             again, ring[rows] = self._pass(self._frame(*inputs), heard.of(rows))
-            seed, step = memory["seed"][rows], memory["step"][rows]
-            tiles[rows] = self._settle(tiles[rows], again.pictures, seed, step, number, passes)
+            dice = self._dice(memory["seed"][rows], memory["step"][rows], number, alone=mends > 0)
+            tiles[rows], open_[rows] = self._settle(tiles[rows], again.pictures, dice, passes - number, mends > 0)
             said.put(rows, again)
             looks[rows] += 1
         self._commit(memory, tiles, places, said, ring)
@@ -132,25 +146,34 @@ class Streamer:
         deaf = self.model.slots.new_zeros(rows) if samples else None
         return Frame(tiles, place, age, spot, undrawn.float().mean(-1), action, silence, deaf)
 
-    def _settle(self, tiles: Tensor, logits: Tensor, seed: Tensor, step: Tensor, number: int, passes: int) -> Tensor:
+    def _dice(self, seed: Tensor, step: Tensor, number: int, alone: bool) -> tuple[Tensor, Tensor]:
+        """Each patch's own die, and the one of how far the eye reaches: shared, for many patches are drawn at once, or,
+        where few are, for each patch `alone`."""
+        patches = self.config.patches
+        dice = uniforms(seed, step, number, 2 * patches if alone else patches + 1)
+        return dice[:, :patches], dice[:, patches:]
+
+    def _settle(
+        self, tiles: Tensor, logits: Tensor, dice: tuple[Tensor, Tensor], left: int, mending: bool
+    ) -> tuple[Tensor, Tensor]:
         """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
 
         The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The
-        last pass draws everything that is left, and draws again what, beside all the others, turned out to make no
-        sense.
+        last of the passes that are `left` draws everything, and it and those that mend draw again what, beside all the
+        others, turned out to make no sense. Also says which rows are to be looked at again.
         """
         chances = logits.float().softmax(-1)
-        dice = uniforms(seed, step, number, tiles.shape[1] + 1)
-        drawn = self.model.pictures.throw(chances, dice[:, :-1], dice[:, -1:])
+        drawn = self.model.pictures.throw(chances, *dice)
         undrawn = tiles == self.model.pictures.undrawn
-        if number == passes - 1:
-            believed = chances.gather(-1, tiles.clamp(max=chances.shape[-1] - 1)[..., None]).squeeze(-1)
-            return torch.where(undrawn | (believed < ABSURD), drawn, tiles)
+        believed = chances.gather(-1, tiles.clamp(max=chances.shape[-1] - 1)[..., None]).squeeze(-1)
         sure = undrawn & (chances.amax(-1) > SURE)
         open_ = undrawn & ~sure
         turn = (self.distance + 1e6 * ~open_).argsort(dim=-1, stable=True).argsort(dim=-1)
-        near = turn * (passes - number) < open_.sum(-1, keepdim=True)
-        return torch.where(sure | (open_ & near), drawn, tiles)
+        near = open_ & (turn * left < open_.sum(-1, keepdim=True))
+        last = ~undrawn.any(-1, keepdim=True) | (left <= 1)
+        change = torch.where(last, undrawn | (believed < ABSURD), sure | near)
+        again = change if mending else undrawn & ~change
+        return torch.where(change, drawn, tiles), again.any(-1)
 
     # --- attention to what came before ---
 
@@ -201,4 +224,5 @@ def _as_it_was(past: Heard, keys: Tensor, values: Tensor) -> Heard:
 
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
-ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass
+ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass, and when a dream is mended
+MENDS = 4  # looks over a dreamt frame, at most; hardly any needs the last

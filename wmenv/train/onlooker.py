@@ -65,7 +65,7 @@ def beside_the_truth(streamer: Streamer, episodes: Episodes, passes: int = 2) ->
         index = episodes.begin[chosen] + frame
         tiles = torch.from_numpy(episodes.tiles[index].astype(np.int64))
         if frame == 0:
-            drawn = streamer.begin(memory, 1, given=tiles)
+            drawn = streamer.begin(memory, given=tiles)
         else:
             action = torch.from_numpy(episodes.action[index].astype(np.int64))
             drawn = streamer.step(memory, action, episodes.words_at(index), passes)

@@ -29,7 +29,6 @@ from wmenv.worlds.tensor_state import TensorState
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
-DREAM_PASSES = 12  # a first frame has nothing to go by, so it is drawn slowly; it is drawn once
 
 
 def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
@@ -178,7 +177,7 @@ class LearnedWorld:
         if not rows:
             return
         part = {name: value[rows] for name, value in memory.items()}
-        self._streamer.begin(part, DREAM_PASSES, given)
+        self._streamer.begin(part, given)
         memory.update(TensorState(self._tag, memory).put(rows, TensorState(self._tag, part)).tensors)
 
     def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:

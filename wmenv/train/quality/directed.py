@@ -41,7 +41,7 @@ def run_directed(
     rng = np.random.default_rng([*seeds[:1], 5])
     vocabulary, rows = Vocabulary(streamer.config.words), len(seeds)
     memory = streamer.empty(torch.from_numpy(seeds), torch.from_numpy(np.repeat(instruction[None], rows, 0)))
-    view = streamer.begin(memory, passes=12).tiles.numpy()
+    view = streamer.begin(memory).tiles.numpy()
     found: dict[str, list] = {name: [] for name in Directed.__dataclass_fields__}
     for _ in range(rounds):
         for _ in range(4):

@@ -50,7 +50,7 @@ def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps
     memory = streamer.empty(
         torch.from_numpy(chosen), torch.from_numpy(episodes.text_words[episodes.instruction[chosen]])
     )
-    streamer.begin(memory, 1, given=_tiles(episodes, begin))
+    streamer.begin(memory, given=_tiles(episodes, begin))
     columns: dict[str, list] = {}
     for step in range(1, steps + 1):
         index = np.minimum(begin + step, stop - 1)

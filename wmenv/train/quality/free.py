@@ -39,7 +39,7 @@ def run_free(
     rng = np.random.default_rng(seeds[0])
     told = torch.from_numpy(np.repeat(instruction[None], rows, 0))
     memory = streamer.empty(torch.from_numpy(seeds), told)
-    drawn = streamer.begin(memory, passes=12)
+    drawn = streamer.begin(memory)
     tiles, actions, poses = [drawn.tiles.numpy()], [], [memory["pose"].clone()]
     turning = np.zeros(rows, np.int64)
     for _ in range(steps):

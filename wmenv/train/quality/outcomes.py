@@ -22,7 +22,7 @@ def moments(streamer: Streamer, instruction: np.ndarray, seeds: np.ndarray, step
     """One moment of each of many dreams, some steps in; each as a memory of one row."""
     rng = np.random.default_rng(int(seeds[0]))
     memory = streamer.empty(torch.from_numpy(seeds), torch.from_numpy(np.repeat(instruction[None], len(seeds), 0)))
-    streamer.begin(memory, 12)
+    streamer.begin(memory)
     for _ in range(steps):
         streamer.step(memory, torch.from_numpy(rng.integers(0, 3, len(seeds))), None, 2)
     return [{name: value[row : row + 1] for name, value in memory.items()} for row in range(len(seeds))]
