@@ -1,6 +1,6 @@
 """From a key press to the changed pixel, in a real browser beside the server, and how many sessions run at once.
 
-Run `python benchmarks/live.py [--quick] [--world gridrooms] [--sessions 8] [--fps 20]`. The server is a process of its
+Run `python benchmarks/live.py [--quick] [--world gridrooms] [--set KEY=VALUE] [--sessions 8] [--fps 20]`. The server is a process of its
 own. A key press is timed in the page: from the moment the browser says that the key went down to the first animation
 frame after the picture that answers it was drawn, and only if a pixel of it changed. Then as many visitors as
 `--sessions` walk in rooms of their own, and one more reads nothing at all. Prints a table, and last one JSON line.
@@ -37,12 +37,13 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 
 @contextmanager
-def server(world: str, rooms: int) -> Iterator[str]:
+def server(world: str, settings: list[str], rooms: int) -> Iterator[str]:
     """The address of a server in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    start = [sys.executable, "-c", "from wmenv.cli import app; app()", "live", world]
-    process = subprocess.Popen([*start, "--port", str(port), "--rule", f"rooms={rooms}"], stdout=subprocess.DEVNULL)
+    start = [sys.executable, "-c", "from wmenv.cli import app; app()", "live", world, "--port", str(port)]
+    start += [f"--set={setting}" for setting in settings]
+    process = subprocess.Popen([*start, "--rule", f"rooms={rooms}"], stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + STARTING_S
         while socket.socket().connect_ex(("127.0.0.1", port)):
@@ -130,11 +131,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer presses, a shorter crowd; under a minute")
     parser.add_argument("--world", default="gridrooms")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the world")
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--fps", type=float, default=20.0)
     asked = parser.parse_args()
     load, presses, seconds = os.getloadavg()[0], 40 if asked.quick else 400, 8.0 if asked.quick else 60.0
-    with server(asked.world, asked.sessions + 2) as address:
+    with server(asked.world, asked.set, asked.sessions + 2) as address:
         page = key_to_pixel(address, presses, asked.fps)
         came = asyncio.run(crowd(address, asked.sessions, seconds, asked.fps))
     times, missed = np.array(page["times"]), [misses(one, asked.fps) for one in came]
@@ -146,6 +148,7 @@ def main() -> None:
         "benchmark": "live",
         "quick": asked.quick,
         "world": asked.world,
+        "settings": asked.set,
         "fps": asked.fps,
         "key_to_pixel_p50_ms": p50,
         "key_to_pixel_p95_ms": p95,
