@@ -18,7 +18,7 @@ from wmenv.metrics.distance import Distance, MultiScale
 SAME = 0.6  # share of the way from floor to ceiling below which two pictures may be of the same place
 OTHERS = 3  # pictures of other scenes among which a place must be recognised
 LEFT = 0.6  # how different a view must look, of 1, to count as another one
-STROLLS, STROLL = 4, 12  # how often, and how long, a viewer strolls on who has not seen anything new yet
+STROLLS, STROLL = 16, 3  # how often, and how long, a viewer strolls on who has not seen anything new yet
 STICKY = 0.75  # chance that a stroller goes on as before
 LEAST_CEILING = 0.02  # distance between different scenes below which there is nothing to tell apart
 
