@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
 from tests.live.visitor import live_server
 from wmenv.episodes import Episode
+from wmenv.worlds.source import SourceWorld
 
 api = pytest.importorskip("playwright.sync_api", reason="the page is tested with Playwright: pip install playwright")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -24,6 +27,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
 ]
 
+RIGHT, STAY = 1, 4
 PATIENCE_MS = 120_000  # on a crowded machine everything takes its time
 TIP = "live.room && live.room.branches.find((branch) => branch.id === live.room.current).tip"
 
@@ -47,10 +51,11 @@ def open_page(browser) -> Iterator:
     """Opens pages, each somebody of their own, and complains at the end about every error that any of them met."""
     contexts, errors = [], []
 
-    def opened(address: str, **settings):
+    def opened(address: str, script: str = "", **settings):
         contexts.append(
             browser.new_context(**({"viewport": {"width": 1280, "height": 900}, "bypass_csp": True} | settings))
         )
+        contexts[-1].add_init_script(script)
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda problem: errors.append(str(problem)))
@@ -195,15 +200,21 @@ def test_two_branches_side_by_side(open_page, address):
     page.wait_for_function("Number.parseFloat(document.querySelector('#gauges .gauge:last-child b').textContent) > 50")
 
 
+def saved(page, kind: str, folder: Path) -> Path:
+    """Everything that was seen, as a file."""
+    page.select_option("#kind", kind)
+    with page.expect_download() as download:
+        page.click("#save")
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
 @pytest.mark.parametrize("kind", ["webm", "episode", "moment"])
 def test_what_was_seen_can_be_saved(open_page, address, tmp_path, kind):
     page = begun(open_page(address))
     walk(page, "dddwww")
-    page.select_option("#kind", kind)
-    with page.expect_download() as download:
-        page.click("#save")
-    path = Path(tmp_path / download.value.suggested_filename)
-    download.value.save_as(path)
+    path = saved(page, kind, tmp_path)
     if kind == "episode":
         assert Episode.load(path).actions.tolist() == [1, 1, 1, 2, 2, 2]
     elif kind == "webm":
@@ -266,6 +277,111 @@ def test_a_phone_shows_all_without_scrolling_sideways(open_page, address):
     before = tip(page)
     page.tap("#hands button:has-text('right')")
     page.wait_for_function(f"({TIP}) === {before + 1}")
+
+
+def test_a_finger_that_stays_goes_on_until_it_is_lifted(open_page, address, tmp_path):
+    page = begun(open_page(address, has_touch=True))
+    page.click("#pause")
+    page.wait_for_function("!live.room.paused")
+    at = page.locator("#hands button:has-text('right')").bounding_box()
+    fingers = page.context.new_cdp_session(page)
+    touched = {"x": at["x"] + at["width"] / 2, "y": at["y"] + at["height"] / 2}
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [touched]})
+    page.wait_for_function(f"({TIP}) > {tip(page) + 12}")
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function(f"({TIP}) > {tip(page) + 12}")
+    actions = Episode.load(saved(page, "episode", tmp_path)).actions.tolist()
+    assert actions.count(RIGHT) >= 6
+    assert actions[-6:] == [STAY] * 6
+
+
+# --- gamepads --------------------------------------------------------------------------------------------------------
+
+GAMEPAD = """
+globalThis.pad = { index: 0, axes: [0, 0, 0, 0], buttons: Array.from({ length: 17 }, () => ({ pressed: false })) };
+navigator.getGamepads = () => [globalThis.pad, null, null, null];
+"""
+
+
+@pytest.fixture
+def open_with_pad(open_page) -> Callable:
+    """Opens a page to which a gamepad is connected, that rests until it is told otherwise."""
+
+    def opened(address: str):
+        page = begun(open_page(address, script=GAMEPAD))
+        page.evaluate("dispatchEvent(new Event('gamepadconnected'))")
+        return page
+
+    return opened
+
+
+def pushed(page, change: str, back: str) -> None:
+    """A short push of the gamepad while the world stands still: one step."""
+    before = tip(page)
+    page.evaluate(change)
+    page.wait_for_function(f"({TIP}) === {before + 1}")
+    page.evaluate(back)
+    page.wait_for_function("!document.querySelector('#hands .down')")
+
+
+def test_stick_cross_and_buttons_do_what_the_action_table_says(open_with_pad, tmp_path):
+    with live_server("gridrooms-source") as address:
+        page = open_with_pad(f"http://{address}/")
+        pushed(page, "pad.axes[0] = -0.9", "pad.axes[0] = 0.1")
+        pushed(page, "pad.axes[1] = -0.9", "pad.axes[1] = 0")
+        pushed(page, "pad.buttons[15].pressed = true", "pad.buttons[15].pressed = false")
+        pushed(page, "pad.buttons[0].pressed = true", "pad.buttons[0].pressed = false")
+        assert page.inner_text("#hands button:has-text('pickup')").split() == ["pickup", "e", "A"]
+        actions = Episode.load(saved(page, "episode", tmp_path)).actions.tolist()
+        page.close()
+    assert actions == [0, 2, 1, 3]
+
+
+def test_a_stick_that_stays_goes_on_and_does_not_while_somebody_types(open_with_pad, address, tmp_path):
+    page = open_with_pad(address)
+    page.click("#pause")
+    page.evaluate("pad.axes[0] = 0.9")
+    page.wait_for_function(f"({TIP}) > 12")
+    page.focus("#direction")
+    typed_from = tip(page)
+    page.wait_for_function(f"({TIP}) > {typed_from + 12}")
+    actions = Episode.load(saved(page, "episode", tmp_path)).actions.tolist()
+    assert actions.count(RIGHT) >= 6
+    assert actions[typed_from + 6 : typed_from + 12] == [STAY] * 6
+
+
+class Skiff(gym.Env):
+    """Two fields that go both ways, shown as grey levels."""
+
+    action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    observation_space = gym.spaces.Box(0, 255, (16, 16, 3), np.uint8)
+
+    def reset(self, **settings):
+        super().reset(**settings)
+        return np.zeros((16, 16, 3), np.uint8), {}
+
+    def step(self, action):
+        return np.full((16, 16, 3), 128 + 100 * action.mean(), np.uint8), 0.0, False, False, {}
+
+
+def skiff() -> SourceWorld:
+    return SourceWorld(Skiff)
+
+
+def test_fields_that_go_both_ways_follow_the_sticks(open_with_pad, tmp_path):
+    with live_server("tests.live.test_page:skiff") as address:
+        page = open_with_pad(f"http://{address}/")
+        for axes, shown in [([0.5, -1.0], "0.5,-1"), ([0.05, 0.0], "0,0")]:  # no stick rests in the very middle
+            page.evaluate(f"pad.axes = {axes}")
+            values = "[...document.querySelectorAll('#hands input')].map((slider) => slider.value)"
+            page.wait_for_function(f"{values}.join() === '{shown}'")
+            press(page, ".")
+        actions = Episode.load(saved(page, "episode", tmp_path)).actions.tolist()
+        page.close()
+    assert actions == [[0.5, -1.0], [0.0, 0.0]]
+
+
+# --- the page itself -------------------------------------------------------------------------------------------------
 
 
 def test_nothing_on_the_page_moves_while_the_world_does(open_page, address):

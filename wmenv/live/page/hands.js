@@ -2,11 +2,10 @@
 // is held goes on at the world's pace after a moment. Knows nothing of pictures.
 
 import { $, h } from "./dom.js";
+import { buttonsOf, called, Pads } from "./pads.js";
 
 const HOLD_MS = 260;  // a press longer than this goes on
 const SPARE_KEYS = [..."1234567890yuiophjklzxcvbnm"];
-const PAD_ARROWS = { 12: "ArrowUp", 13: "ArrowDown", 14: "ArrowLeft", 15: "ArrowRight" };
-const STICK = 0.5;
 /** What keys are called on the screen. */
 export const NAMES = { ArrowLeft: "\u2190", ArrowRight: "\u2192", ArrowUp: "\u2191", ArrowDown: "\u2193", " ": "Space" };
 
@@ -15,15 +14,6 @@ export function keysOf(table) {
   const named = Object.entries(table.keys ?? {});
   if (named.length || table.kind !== "discrete") return new Map(named);
   return new Map(table.names.slice(0, SPARE_KEYS.length).map((_, action) => [SPARE_KEYS[action], action]));
-}
-
-/** Which gamepad button does which action: the cross what the arrows do, the others what is left, in order. */
-export function padOf(table, keys) {
-  const pad = new Map(Object.entries(PAD_ARROWS).filter(([, key]) => keys.has(key)).map(([b, key]) => [Number(b), keys.get(key)]));
-  const taken = new Set([...pad.values(), table.noop]);
-  const rest = table.names.map((_, action) => action).filter((action) => !taken.has(action));
-  rest.slice(0, 8).forEach((action, button) => pad.set(button, action));
-  return pad;
 }
 
 export class Hands {
@@ -37,7 +27,13 @@ export class Hands {
     addEventListener("keyup", (event) => this.release(`key ${event.code}`));
     addEventListener("blur", () => this.letGo());
     document.addEventListener("visibilitychange", () => document.hidden && this.letGo());
-    addEventListener("gamepadconnected", () => this.poll());
+    this.pads = new Pads({
+      press: (by, action) => this.press(by, action, performance.now()),
+      release: (by) => this.release(by),
+      lean: (field, pushed) => this.lean(field, pushed),
+      heard: () => document.hasFocus() && !isWriting(document.activeElement),
+      came: () => $("hands").classList.add("padded"),
+    });
   }
 
   learn(table) {
@@ -45,15 +41,19 @@ export class Hands {
     this.letGo();
     this.table = table;
     this.keys = keysOf(table);
-    this.pad = padOf(table, this.keys);
     this.values = Array.isArray(table.noop) ? [...table.noop] : table.names.map(() => 0);
     this.buttons = new Map();
+    this.sliders = new Map();
+    const actions = [...table.names.keys()];
+    this.pad = buttonsOf(actions.filter((action) => this.isSwitch(action) && action !== table.noop), this.keys);
+    this.pads.learn(this.pad, table.kind === "box" ? actions.filter((field) => !this.isSwitch(field)) : []);
     $("hands").replaceChildren(...table.names.map((name, action) => this.control(name, action)));
   }
 
   control(name, action) {
-    if (this.table.kind !== "discrete" && !this.isSwitch(action)) return this.slider(name, action);
+    if (!this.isSwitch(action)) return this.slider(name, action);
     const caps = [...this.keys].filter(([, does]) => does === action).map(([key]) => h("kbd", {}, NAMES[key] ?? key));
+    const pad = [...this.pad].filter(([button, does]) => does === action && called(button)).map(([button]) => h("kbd", { className: "pad" }, called(button)));
     const does = { "data-action": action, type: "button", title: name };
     const button = h("button", { ...does,
       onpointerdown: (event) => { button.setPointerCapture?.(event.pointerId); this.press(`pointer ${event.pointerId}`, action, event.timeStamp); },
@@ -61,13 +61,15 @@ export class Hands {
       onpointercancel: (event) => this.release(`pointer ${event.pointerId}`),
       onclick: (event) => { if (event.detail === 0) { this.press("button", action, event.timeStamp); this.release("button"); } },
       oncontextmenu: (event) => event.preventDefault(),
-    }, name.replaceAll("_", " "), ...caps);
+    }, name.replaceAll("_", " "), ...caps, ...pad);
     this.buttons.set(action, button);
     return button;
   }
 
-  isSwitch(field) {
-    return this.table.kind === "multi_discrete" ? this.table.sizes[field] === 2 : this.table.low[field] === 0;
+  /** Whether there is nothing between doing it and not. */
+  isSwitch(action) {
+    if (this.table.kind === "discrete") return true;
+    return this.table.kind === "multi_discrete" ? this.table.sizes[action] === 2 : this.table.low[action] === 0;
   }
 
   slider(name, field) {
@@ -76,7 +78,15 @@ export class Hands {
     const value = h("output", {}, String(this.values[field]));
     const input = h("input", { type: "range", min: low, max: high, step: whole ? 1 : 0.05, value: this.values[field], "aria-label": name,
       oninput: () => { this.values[field] = Number(input.value); value.textContent = input.value; this.hold(this.action()); } });
+    this.sliders.set(field, input);
     return h("label", { className: "field" }, name, input, value);
+  }
+
+  /** A stick moves a slider: pushed from -1 to 1, at rest in the middle. */
+  lean(field, pushed) {
+    const input = this.sliders.get(field);
+    input.value = pushed < 0 ? -pushed * input.min : pushed * input.max;
+    input.dispatchEvent(new Event("input"));
   }
 
   /** What is done now: the action pressed last, or every field as it is set. */
@@ -119,25 +129,14 @@ export class Hands {
   takes(event) {
     return Boolean(this.table) && !event.ctrlKey && !event.metaKey && !event.altKey && this.keys.has(keyOf(event)) && !isTyping(event);
   }
-
-  poll() {
-    const pads = [...navigator.getGamepads()].filter(Boolean);
-    for (const pad of pads) this.read(pad);
-    if (pads.length) requestAnimationFrame(() => this.poll()); else this.letGo();
-  }
-
-  read(pad) {
-    const [x = 0, y = 0] = pad.axes;
-    const leaning = { 12: y < -STICK, 13: y > STICK, 14: x < -STICK, 15: x > STICK };
-    for (const [button, action] of this.pad ?? []) {
-      const by = `pad ${pad.index} ${button}`;
-      if (pad.buttons[button]?.pressed || leaning[button]) this.press(by, action, performance.now());
-      else this.release(by);
-    }
-  }
 }
 
 function keyOf(event) { return event.key.length === 1 ? event.key.toLowerCase() : event.key; }
+
+/** Whether whatever has the focus takes text, or lies over the page. */
+function isWriting(at) {
+  return at.matches("input:not([type=checkbox], [type=range]), textarea") || Boolean(at.closest("dialog"));
+}
 
 /** Whether a key press belongs to an input, a menu, or a button that Space and Enter press. */
 export function isTyping(event) {
