@@ -27,8 +27,9 @@ def live(
     from wmenv.errors import MissingExtraError
 
     try:
+        from wmenv.live.door import LOOPBACK
         from wmenv.live.house import Rules
-        from wmenv.live.server import LOOPBACK, make_app, serve
+        from wmenv.live.server import make_app, serve
     except ModuleNotFoundError as problem:
         raise MissingExtraError(f"the live page needs {problem.name!r}: pip install 'wmenv[live]'.") from problem
 

@@ -23,7 +23,7 @@ from wmenv.live.gauges import Gauges
 from wmenv.live.hands import Hands, Press
 from wmenv.live.messages import AnyMessage, told
 from wmenv.live.pace import Pace
-from wmenv.live.people import People, Person
+from wmenv.live.people import Outbox, People, Person
 from wmenv.live.save import Kind, Saved, save
 from wmenv.live.scene import Scene, Stepped
 from wmenv.live.stock import Stock
@@ -215,6 +215,13 @@ class Room:
         self.tell_all()
         self._look_at_now(person)
         self.nudge()
+
+    def left(self, person: Person, outbox: Outbox) -> None:
+        """The page with this outbox has gone, and with it what it held down."""
+        self.people.leave(person, outbox)
+        if self.people.may(person, "move"):
+            self.hands.let_go()
+        self.tell_all()
 
     def _tell_receipt(self, wish: Wish) -> None:
         for person in self.people.here:
