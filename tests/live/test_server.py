@@ -31,31 +31,8 @@ def address() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def anna(address) -> Iterator[Visitor]:
-    """Somebody in a room of her own that stands still, at the beginning of a scene."""
-    with Visitor(address) as visitor:
-        visitor.until("room")
-        visitor.settled(lambda room: room["paused"], kind="pace", paused=True)
-        visitor.begin(0)
-        yield visitor
-
-
-def press(visitor: Visitor, action: int, number: int) -> dict:
-    """One step by hand, and the picture that answers it."""
-    visitor.say(kind="act", action=action, id=number)
-    return visitor.until("frame", lambda frame: number in frame["acts"])
-
-
-def ask(visitor: Visitor, path: str, **settings) -> httpx.Response:
-    headers = {"x-wmenv-visitor": visitor.key} | settings.pop("headers", {})
-    address = f"http://{visitor.address}/rooms/{visitor.room['room']}/{path}"
-    method = "POST" if "content" in settings else "GET"
-    return httpx.request(method, address, headers=headers, timeout=PATIENCE_S, **settings)
-
-
 def pixels(visitor: Visitor) -> np.ndarray:
-    return np.frombuffer(visitor.frames[-1][1][0], np.uint8).reshape(64, 64, 3)
+    return visitor.views()["main"]
 
 
 # --- walking and directing -------------------------------------------------------------------------------------------
@@ -64,8 +41,8 @@ def pixels(visitor: Visitor) -> np.ndarray:
 def test_what_is_shown_is_the_world_itself(anna):
     walk = [LEFT, LEFT, RIGHT, STAY, LEFT]
     anna.begin(7, "ice")
-    for number, action in enumerate(walk):
-        press(anna, action, number)
+    for action in walk:
+        anna.press(action)
     world = PanWorld()
     state, outcome = world.open([Start(template="ice")], [7])
     for action in walk:
@@ -86,7 +63,7 @@ def test_what_is_held_goes_on_until_it_is_let_go(anna):
     anna.until("frame", lambda frame: frame["step"] >= 6)
     anna.say(kind="hold", action=None)
     branch = anna.room["current"]
-    record = ask(anna, "save", params={"kind": "episode", "branch": branch, "first": 0, "last": 5}).content
+    record = anna.ask("save", params={"kind": "episode", "branch": branch, "first": 0, "last": 5}).content
     assert Episode.from_bytes(record).actions.tolist().count(RIGHT) >= 4
 
 
@@ -115,8 +92,8 @@ def walked(visitor: Visitor, steps: int) -> tuple[int, list[np.ndarray]]:
     """A new scene walked along to the right: its branch, and what every step has shown."""
     branch = visitor.begin(3)
     shown = [pixels(visitor)]
-    for number in range(1, steps + 1):
-        press(visitor, RIGHT, number)
+    for _ in range(steps):
+        visitor.press(RIGHT)
         shown.append(pixels(visitor))
     return branch, shown
 
@@ -132,10 +109,10 @@ def entered(visitor: Visitor, **message) -> np.ndarray:
 def test_a_branch_goes_its_own_way_from_a_moment_of_the_past(anna):
     first, shown = walked(anna, 11)
     assert (entered(anna, kind="branch", branch=first, step=5) == shown[5]).all()  # no state is kept at 5
-    press(anna, LEFT, 20)
+    anna.press(LEFT)
     assert (pixels(anna) == shown[4]).all()
     assert (entered(anna, kind="go", branch=first) == shown[11]).all()
-    press(anna, LEFT, 21)
+    anna.press(LEFT)
     assert (pixels(anna) == shown[10]).all()
     room = anna.settled(lambda room: True, kind="pace")
     assert [(b["fork"], b["tip"]) for b in room["branches"] if b["id"] >= first] == [(None, 12), (5, 6)]
@@ -156,9 +133,9 @@ def test_two_branches_run_side_by_side_with_the_same_actions(anna):
     anna.say(kind="step")
     anna.until("receipt", lambda receipt: receipt["state"] == "applied")
     anna.settled(lambda room: room["twin"] == first, kind="compare", branch=first)
-    head = press(anna, RIGHT, 9)
+    head = anna.press(RIGHT)
     assert [view["view"] for view in head["views"]] == ["main", "twin"]
-    night, day = (np.frombuffer(blob, np.uint8).astype(int).mean() for blob in anna.frames[-1][1])
+    night, day = (view.mean() for view in anna.views().values())
     assert night < 0.8 * day
     room = anna.settled(lambda room: room["twin"] is None, kind="compare", branch=None)
     tips = {b["id"]: b["tip"] for b in room["branches"]}
@@ -179,7 +156,7 @@ def test_a_branch_is_named_and_removed(anna):
 
 def test_an_episode_file_replays_what_was_seen(anna):
     branch, shown = walked(anna, 6)
-    answer = ask(anna, "save", params={"kind": "episode", "branch": branch, "first": 2, "last": 6})
+    answer = anna.ask("save", params={"kind": "episode", "branch": branch, "first": 2, "last": 6})
     world = ReplayWorld(Episode.from_bytes(answer.content))
     state, outcome = world.open([Start()], [0])
     assert (outcome.frames[0] == shown[2]).all()
@@ -193,7 +170,7 @@ def test_an_episode_file_replays_what_was_seen(anna):
 def test_a_film_comes_with_actions_and_records(anna, kind):
     pytest.importorskip("av", reason="films need PyAV, in the extra `live`")
     branch, _ = walked(anna, 6)
-    answer = ask(anna, "save", params={"kind": kind, "branch": branch, "first": 0, "last": 6})
+    answer = anna.ask("save", params={"kind": kind, "branch": branch, "first": 0, "last": 6})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert json.loads(archive.read("actions.json"))["actions"] == [RIGHT] * 6
         assert len(archive.read("records.jsonl").splitlines()) == 7
@@ -201,11 +178,10 @@ def test_a_film_comes_with_actions_and_records(anna, kind):
 
 def test_a_saved_moment_goes_on_in_another_room(anna, address):
     branch, shown = walked(anna, 5)
-    data = ask(anna, "save", params={"kind": "moment", "branch": branch, "first": 5, "last": 5}).content
+    data = anna.ask("save", params={"kind": "moment", "branch": branch, "first": 5, "last": 5}).content
     with Visitor(address) as ben:
-        ben.until("room")
-        ben.settled(lambda room: room["paused"], kind="pace", paused=True)
-        assert ask(ben, "begin", params={"kind": "moment", "seed": 3}, content=data).json() == {"ok": True}
+        ben.stand_still()
+        assert ben.ask("begin", params={"kind": "moment", "seed": 3}, content=data).json() == {"ok": True}
         room = ben.until("room", lambda room: len(room["branches"]) == 2)
         ben.until("frame", lambda frame: frame["branch"] == room["current"])
         assert (pixels(ben) == shown[5]).all()
@@ -219,7 +195,7 @@ def test_a_spectator_sees_all_and_moves_nothing(anna, address):
         assert ben.until("room")["may"] == {"move": False, "direct": False}
         ben.say(kind="act", action=LEFT, id=1)
         assert "visitor 1 moves here" in ben.until("problem")["text"]
-        press(anna, RIGHT, 77)
+        anna.press(RIGHT)
         frame = ben.until("frame", lambda frame: frame["step"] == 1)
         assert frame["acts"] == []
         assert (pixels(ben) == pixels(anna)).all()
@@ -232,7 +208,7 @@ def test_one_moves_and_another_directs(anna, address):
         ben.until("room", lambda room: room["may"] == {"move": False, "direct": True})
         ben.say(kind="direct", text="night falls", id=4)
         ben.until("receipt")
-        press(anna, RIGHT, 1)
+        anna.press(RIGHT)
         assert ben.until("receipt")["state"] == "applied"
         theirs = [said for said in anna.said if said["kind"] == "receipt"]
         assert [(told["state"], told["mine"], told["by"]) for told in theirs] == [
@@ -288,7 +264,7 @@ def test_a_slow_page_slows_nobody(anna, address):
     with connect(f"ws://{address}/live", sock=line, max_queue=1, close_timeout=0.1) as slow:
         slow.send(json.dumps({"kind": "hello", "visitor": "s" * 32, "room": anna.room["room"]}))
         for number in range(80):
-            press(anna, number % 4, number)
+            anna.press(number % 4)
     assert anna.frames[-1][0]["step"] == 80
 
 
@@ -321,7 +297,7 @@ def test_a_slow_page_slows_nobody(anna, address):
 def test_what_makes_no_sense_is_refused_and_the_room_goes_on(anna, text):
     anna.socket.send(text)
     assert anna.until("problem")["text"]
-    press(anna, RIGHT, 1)
+    anna.press(RIGHT)
 
 
 def test_too_long_a_message_ends_the_connection_of_who_sent_it_alone(anna, address):
@@ -329,7 +305,7 @@ def test_too_long_a_message_ends_the_connection_of_who_sent_it_alone(anna, addre
         ben.until("room")
         ben.socket.send("x" * 200_000)
         assert ben.let_go()[0] == 1009
-    press(anna, RIGHT, 1)
+    anna.press(RIGHT)
 
 
 def test_who_says_too_much_is_let_go(anna):
@@ -359,13 +335,13 @@ def refusal(socket) -> tuple[int, str]:
 
 
 def test_a_name_bent_to_this_machine_is_refused(anna):
-    answer = ask(anna, "save?kind=webm&branch=0&first=0&last=1", headers={"host": "evil.example"})
+    answer = anna.ask("save?kind=webm&branch=0&first=0&last=1", headers={"host": "evil.example"})
     assert answer.status_code == 400
     assert "evil.example" in answer.json()["detail"]
 
 
 def test_files_are_for_those_in_the_room(anna):
-    stranger = ask(anna, "save?kind=moment&branch=0&first=0&last=0", headers={"x-wmenv-visitor": "somebody"})
+    stranger = anna.ask("save?kind=moment&branch=0&first=0&last=0", headers={"x-wmenv-visitor": "somebody"})
     assert stranger.status_code == 400
 
 
@@ -377,10 +353,10 @@ def test_no_path_leads_out_of_the_page(address, path):
 @pytest.mark.parametrize("kind", ["picture", "moment"])
 @pytest.mark.parametrize("size", [0, 100, 10**7])
 def test_what_is_no_picture_or_moment_is_refused(anna, kind, size):
-    answer = ask(anna, "begin", params={"kind": kind, "seed": 0}, content=b"x" * size)
+    answer = anna.ask("begin", params={"kind": kind, "seed": 0}, content=b"x" * size)
     assert answer.status_code == 400
     assert answer.json()["detail"]
-    press(anna, RIGHT, 1)
+    anna.press(RIGHT)
 
 
 def test_beyond_this_machine_a_token_is_needed():

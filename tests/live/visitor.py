@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
+import numpy as np
 import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -59,6 +61,7 @@ class Visitor:
         self.room: dict[str, Any] = {}
         self.frames: list[tuple[dict[str, Any], list[bytes]]] = []
         self.said: list[dict[str, Any]] = []
+        self._presses = 0
         self.say(kind="hello", visitor=self.key, room=room)
 
     def __enter__(self) -> Visitor:
@@ -101,6 +104,30 @@ class Visitor:
         room = self.settled(lambda room: len(room["branches"]) > known, kind="begin", seed=seed, template=template)
         self.until("frame", lambda frame: frame["branch"] == room["current"])
         return room["current"]
+
+    def stand_still(self) -> None:
+        """Come in, and let nothing move by itself."""
+        self.until("room")
+        self.settled(lambda room: room["paused"], kind="pace", paused=True)
+
+    def press(self, action: int) -> dict[str, Any]:
+        """One step by hand, and the picture that answers it."""
+        self._presses += 1
+        self.say(kind="act", action=action, id=self._presses)
+        return self.until("frame", lambda frame: self._presses in frame["acts"])
+
+    def views(self, frame: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
+        """What each view showed in a message, or in the last one."""
+        message, blobs = next(one for one in reversed(self.frames) if frame is None or one[0] is frame)
+        drawn = zip(message["views"], blobs, strict=False)  # sound comes after the views
+        return {view["view"]: np.frombuffer(blob, np.uint8).reshape(view["h"], view["w"], 3) for view, blob in drawn}
+
+    def ask(self, path: str, **settings: Any) -> httpx.Response:
+        """What the server answers over HTTP about the room."""
+        headers = {"x-wmenv-visitor": self.key} | settings.pop("headers", {})
+        address = f"http://{self.address}/rooms/{self.room['room']}/{path}"
+        method = "POST" if "content" in settings else "GET"
+        return httpx.request(method, address, headers=headers, timeout=PATIENCE_S, **settings)
 
     def let_go(self) -> tuple[int, str]:
         """Listen until the server ends the connection; the code and the reason."""
