@@ -2,9 +2,13 @@
 
 import torch
 
-from wmenv.models.place import SIDE, age_bucket, empty_places, recall, remember
+from wmenv.models.place import age_bucket, empty_places, recall, remember
 
-NEVER = 99
+NEVER, SIDE = 99, 64
+
+
+def nowhere():
+    return empty_places(1, SIDE, (), torch.int64, NEVER)
 
 
 def write(memory, place, tile, step, shows=True):
@@ -18,7 +22,7 @@ def read(memory, place, step):
 
 
 def test_newest_sight_wins_and_what_does_not_show_a_place_is_not_written():
-    memory = empty_places(1, NEVER)
+    memory = nowhere()
     assert read(memory, (3, -5), 1) == (NEVER, 0)
     write(memory, (3, -5), 7, step=1)
     write(memory, (3, -5), 8, step=4)
@@ -31,7 +35,7 @@ def test_ages_fall_into_their_buckets():
 
 
 def test_places_a_whole_square_apart_are_never_taken_for_each_other():
-    memory = empty_places(1, NEVER)
+    memory = nowhere()
     write(memory, (2, 2), 7, step=1)
     assert read(memory, (2 + SIDE, 2), 2) == (NEVER, 0)
     write(memory, (2 + SIDE, 2), 5, step=2)

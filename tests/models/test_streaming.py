@@ -50,7 +50,7 @@ def test_a_later_frame_never_changes_an_earlier_one(tiny_stream):
     for last in (0, 5):
         memory, _ = begin(streamer)
         streamer.begin(memory, passes=2)
-        shown = [streamer.step(memory, torch.full((ROWS,), action), None, 2).tiles for action in (1, 2, last)]
+        shown = [streamer.step(memory, torch.full((ROWS,), action), None, 2).shown for action in (1, 2, last)]
         futures.append(shown)
     assert (futures[0][1] == futures[1][1]).all()
 
@@ -63,7 +63,7 @@ def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
     for action in (2, 0, 2, 5, 1):
         many = streamer.step(together, torch.tensor([6, action, 3]), None, 2)
         one = streamer.step(alone, torch.tensor([action]), None, 2)
-        assert (many.tiles[1] == one.tiles[0]).all()
+        assert (many.shown[1] == one.shown[0]).all()
         assert (many.pose[1] == one.pose[0]).all()
         torch.testing.assert_close(many.said.end[1], one.said.end[0], atol=1e-5, rtol=1e-4)
 
@@ -89,7 +89,7 @@ def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
     assert hidden[0] == 1
     assert hidden == sorted(hidden, reverse=True)
     assert hidden[-1] < 0.3
-    assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
+    assert (drawn.shown < tiny_stream.pictures.undrawn).all()
 
 
 def test_memory_never_grows(tiny_stream):
@@ -102,8 +102,8 @@ def test_memory_never_grows(tiny_stream):
     assert {name: value.nbytes for name, value in memory.items()} == size
 
 
-PLACES = ("place_tile", "place_lap")
-WINDOW = ("tiles", "ring")
+PLACES = ("place_shown", "place_lap")
+WINDOW = ("shown", "ring")
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_only_rows_with_something_left_to_draw_look_again(tiny_stream, monkeypat
     monkeypatch.setattr(streamer, "_pass", half_sure)
     drawn = streamer.step(memory, torch.zeros(ROWS, dtype=torch.long), None, passes=2)
     assert looks == [ROWS, 1]
-    assert (drawn.tiles[unsure == 0] == 7).all()
-    assert (drawn.tiles < tiny_stream.pictures.undrawn).all()
+    assert (drawn.shown[unsure == 0] == 7).all()
+    assert (drawn.shown < tiny_stream.pictures.undrawn).all()
 
 
 def test_a_dream_is_looked_over_until_nothing_in_it_is_absurd(tiny_stream, monkeypatch):
@@ -157,7 +157,7 @@ def test_a_dream_is_looked_over_until_nothing_in_it_is_absurd(tiny_stream, monke
     monkeypatch.setattr(streamer, "_pass", of_two_minds)
     drawn = streamer.begin(memory)
     assert looks == [ROWS] * 3  # drawn, mended, found to be well
-    assert (drawn.tiles == 8).all()
+    assert (drawn.shown == 8).all()
 
 
 def test_senses_may_be_absent():

@@ -6,8 +6,6 @@ time, so that no step of an episode pays for it. Needs a C++ compiler on the mac
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,7 +54,7 @@ class CompiledStreamer(Streamer):
         return Heard(keys, values, F.pad(heard.blocked, (0, room), value=True))
 
     def _pass(self, frame: Frame, heard: Heard) -> tuple[Readout, Tensor]:
-        inputs = [*vars(frame).values(), *astuple(heard)]
+        inputs = [*vars(frame).values(), *vars(heard).values()]
         for value in inputs:
             if value is not None and len(value) > 1:
                 torch._dynamo.mark_dynamic(value, 0)

@@ -5,7 +5,6 @@ Only matrix products are counted; that is what a machine's peak is quoted in. No
 
 from __future__ import annotations
 
-from wmenv.models.place import SIDE
 from wmenv.models.stream import StreamConfig
 
 
@@ -21,7 +20,12 @@ def pass_flops(config: StreamConfig) -> int:
 
 def _head_flops(config: StreamConfig) -> int:
     d = config.channels
-    pictures = 2 * config.patches * d * config.palette
+    if config.pictures == "tiles":
+        pictures = 2 * config.patches * d * config.palette
+    else:  # in and out, in and out of the bottleneck
+        size, narrow = 3 * config.patch**2, config.bottleneck
+        senses = 1 + config.recall_place + config.recall_spot
+        pictures = 2 * config.patches * (senses + 1) * (narrow * (size + d) if narrow else size * d)
     once = config.reward_bins + 2 + config.actions * len(config.motions) + 2 * config.samples
     return pictures + 2 * d * once
 
@@ -35,5 +39,6 @@ def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
     """Bytes that one row keeps for ever: ring, instruction, places, and a few numbers."""
     kv = 2 * config.depth * config.channels * number_bytes
     ring = config.window * (kv * config.tokens + 13)
-    places = SIDE * SIDE * (2 + 4 + 2)
-    return ring + kv * config.slot + config.slot + places + 2 * config.patches + config.actions + 28
+    patch = 2 if config.pictures == "tiles" else 3 * config.patch**2
+    places = config.recall_place * config.places**2 * (patch + 4 + 2)
+    return ring + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28

@@ -1,94 +1,72 @@
-"""The two alphabets a stream can draw with: tiles chosen from a palette, or pixels regressed patch by patch.
+"""What a stream draws with: an alphabet says how a picture becomes tokens, and how a drawing is begun, gone on with and
+read.
 
-Both answer the same questions: how a picture becomes tokens, how a noised one and remembered patches enter the trunk,
-and what the trunk's output says about the clean picture. Worlds made of tiles are exact with the first; the second
-needs no palette.
+There are two: tiles chosen from a palette, for worlds that are made of them, and pixels, for all others. The trunk, the
+memory and the steps know only what both can answer.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from wmenv.models.pixels import Pixels
+from wmenv.models.tiles import Tiles
 
 if TYPE_CHECKING:
     from wmenv.models.stream import StreamConfig
 
 
-class Tiles(nn.Module):
-    """Pictures as tile numbers. Noise is absence: number `palette` stands for "not yet drawn", `palette + 1` for
-    "never seen".
+class Pictures(Protocol):
+    """An alphabet. A canvas is (rows, patches, *cell): a picture, finished or not."""
 
-    Predictions are logits over the palette: the clean tile is a distribution, and its samples are always real tiles.
-    """
+    head: nn.Linear  # the last layer, on which pictures are read off the trunk
+    cell: tuple[int, ...]  # what is kept of one patch
+    dtype: torch.dtype  # how it is kept
+    never: int  # what is kept of a patch that was never seen
+    levels: int  # numbers that say how far a canvas is
 
-    def __init__(self, config: StreamConfig) -> None:
-        super().__init__()
-        self.size = config.palette
-        self.patch = config.patch
-        self.grid = config.grid
-        self.noised = nn.Embedding(self.size + 2, config.channels)
-        self.place = nn.Embedding(self.size + 2, config.channels)
-        self.spot = nn.Embedding(self.size + 2, config.channels)
-        self.head = nn.Linear(config.channels, self.size)
-        shape = (self.size, config.patch, config.patch, 3)
-        self.register_buffer("images", torch.zeros(shape, dtype=torch.uint8))
-        # whether the tile tells what lies at its place
-        self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))
-        # 0: seen and seen through, 1: hides what lies behind it, 2: hidden
-        self.register_buffer("sight", torch.zeros(self.size, dtype=torch.int64))
+    def embed(self, canvas: Tensor) -> Tensor:
+        """Tokens (rows, patches, channels) of a canvas."""
 
-    @property
-    def undrawn(self) -> int:
-        return self.size
+    def embed_place(self, kept: Tensor) -> Tensor:
+        """Tokens of what memory holds for the place that each patch shows."""
 
-    @property
-    def never(self) -> int:
-        return self.size + 1
-
-    def embed(self, numbers: Tensor) -> Tensor:
-        return self.noised(numbers)
-
-    def embed_place(self, numbers: Tensor) -> Tensor:
-        return self.place(numbers)
-
-    def embed_spot(self, numbers: Tensor) -> Tensor:
-        return self.spot(numbers)
+    def embed_spot(self, kept: Tensor) -> Tensor:
+        """Tokens of what each patch showed a step ago."""
 
     def predict(self, x: Tensor) -> Tensor:
-        return self.head(x)
+        """What the trunk's output says of the finished picture."""
 
-    def throw(self, chances: Tensor, own: Tensor, shared: Tensor) -> Tensor:
-        """Tile numbers (rows, patches) drawn by `chances` (rows, patches, palette), each with exactly its chance.
+    def blank(self, seed: Tensor, step: Tensor) -> Tensor:
+        """The canvas before the first look."""
 
-        How far the eye reaches is decided by one `shared` (rows, 1) die, so that patches drawn together agree where the
-        wall is and what it hides; which tile of that sort stands there, by each patch's `own` (rows, patches).
-        """
-        order = self.sight.argsort(stable=True)
-        ladder = chances[..., order].cumsum(-1)
-        last = torch.bincount(self.sight, minlength=3).cumsum(0) - 1
-        edges = F.pad(ladder[..., last.clamp(min=0)] * (last >= 0), (1, 0))
-        sort = (edges[..., 1:-1] < shared[..., None] * edges[..., -1:]).sum(-1, keepdim=True)
-        low, high = edges.gather(-1, sort).squeeze(-1), edges.gather(-1, sort + 1).squeeze(-1)
-        die = low + own * 0.999999 * (high - low)
-        return order[(ladder <= die[..., None]).sum(-1).clamp(max=self.size - 1)]
+    def level(self, canvas: Tensor, number: int, passes: int) -> Tensor:
+        """(rows, levels) how far the canvas is before look `number`; `passes` stands for finished."""
 
-    def draw(self, numbers: Tensor) -> Tensor:
-        """(rows, H, W, 3) uint8 frames of (rows, patches) tile numbers."""
-        rows, columns = self.grid
-        return rearrange(self.images[numbers], "b (r c) h w k -> b (r h) (c w) k", r=rows, c=columns)
+    def most_looks(self, passes: int, patient: bool) -> int:
+        """How often a canvas may be looked at, when `passes` are asked for."""
 
-    def number(self, frames: Tensor) -> Tensor:
-        """(rows, patches) numbers of the nearest tiles in (rows, H, W, 3) uint8 frames."""
-        p = self.patch
-        patches = rearrange(frames, "b (r h) (c w) k -> b (r c) (h w k)", h=p, w=p).float()
-        table = rearrange(self.images, "n h w k -> n (h w k)").float()
-        return torch.cdist(patches, table).argmin(-1)
+    def settle(
+        self, canvas: Tensor, said: Tensor, seed: Tensor, step: Tensor, number: int, passes: int, patient: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Go on by what look `number` said; also, which rows want another look. A `patient` drawing takes more."""
+
+    def keep(self, canvas: Tensor) -> Tensor:
+        """A finished canvas as it is kept in memory."""
+
+    def shows_place(self, kept: Tensor) -> Tensor:
+        """(rows, patches) whether a patch shows what is at its place, rather than hides it."""
+
+    def draw(self, kept: Tensor) -> Tensor:
+        """(rows, H, W, 3) uint8 frames of finished pictures."""
+
+    def read(self, frames: Tensor) -> Tensor:
+        """The finished canvas of frames."""
 
 
-def make_pictures(config: StreamConfig) -> Tiles:
+def make_pictures(config: StreamConfig) -> Tiles | Pixels:
     """The alphabet a configuration names."""
-    return {"tiles": Tiles}[config.pictures](config)
+    return Tiles(config) if config.pictures == "tiles" else Pixels(config)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from einops import rearrange
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from wmenv.models.block import Block, Heard, normed
-from wmenv.models.pictures import make_pictures
+from wmenv.models.pictures import Pixels, Tiles, make_pictures
 from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
 
 Phases = tuple[Tensor, Tensor]
@@ -36,8 +37,12 @@ class StreamConfig(BaseModel):
     heads: int = 6
     hidden: int = 512  # of each MLP
     window: int = 1  # past frames in the ring
-    pictures: str = "tiles"  # "tiles": choose from a palette; "pixels": regress
+    pictures: Literal["tiles", "pixels"] = "tiles"  # "tiles": choose from a palette; "pixels": colours, from noise
     palette: int = 0  # entries of the palette
+    predicts: Literal["x", "v"] = "x"  # of pixels: "x", the picture; "v", the way to it
+    bottleneck: int = 0  # channels that the colours of a large patch are squeezed through; 0: none
+    unlit: int = 0  # patches of pixels no brighter than this do not show their place
+    viewer_shows: bool = True  # whether the viewer stands in the picture, and hides the place it is at
     actions: int = 7
     motions: tuple[tuple[float, float, float], ...] = (
         (0, 0, 0),
@@ -49,6 +54,7 @@ class StreamConfig(BaseModel):
     reward_range: float = 1.0
     reward_bins: int = 21
     recall_place: bool = True  # inject what was last seen at each place in view
+    places: int = 64  # side of the square of places that is remembered
     recall_spot: bool = True  # inject what the previous frame showed at each spot of the picture
 
     @property
@@ -72,7 +78,7 @@ class Frame:
     """What one block of tokens is made from; all (rows, ...).
 
     `noised` is the picture in the model's own alphabet (see pictures.py), `place` and `spot` what memory holds for each
-    patch, `age` its bucket, `level` how noised the picture is in [0, 1], `action` the one that led here (the count of
+    patch, `age` its bucket, `level` (rows, levels) how far the picture is, `action` the one that led here (the count of
     actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted.
     """
 
@@ -113,11 +119,11 @@ class Stream(nn.Module):
         super().__init__()
         self.config = config
         d = config.channels
-        self.pictures = make_pictures(config)
+        self.pictures: Tiles | Pixels = make_pictures(config)
         self.slots = nn.Parameter(torch.randn(config.tokens, d) * 0.02)
         self.age = nn.Embedding(len(AGES) + 2, d)
         self.action = nn.Embedding(config.actions + 1, d)
-        self.level = nn.Linear(16, d)
+        self.level = nn.Linear(16 * self.pictures.levels, d)
         self.condition = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, 6 * d))
         self.blocks = nn.ModuleList(Block(d, config.heads, config.hidden) for _ in range(config.depth))
         self.word = nn.Embedding(max(len(config.words) + 2, 1), d)
@@ -161,8 +167,8 @@ class Stream(nn.Module):
         if self.sound_in is not None:
             parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
         tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
-        harmonics = torch.cos(torch.pi * frame.level[:, None] * torch.arange(16, device=x.device))
-        return tokens, self.condition(action + self.level(harmonics.to(action.dtype)))
+        harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
+        return tokens, self.condition(action + self.level(harmonics.flatten(1).to(action.dtype)))
 
     def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and modulation of (rows, slot) word numbers."""

@@ -20,9 +20,14 @@ from torch import Tensor, nn
 from wmenv.config import Config
 from wmenv.errors import CheckpointError
 from wmenv.models.checkpoint import load_stream, save_stream
+from wmenv.models.sequence import run_passage
 from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.tiles import Tiles
+from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.data import Episodes
-from wmenv.train.objective import ObjectiveConfig, losses, passage_of
+from wmenv.train.folding import aim, share_taught_by_data
+from wmenv.train.objective import losses, passage_of
+from wmenv.train.palette import Palette
 from wmenv.train.traits import folded, share
 
 
@@ -52,6 +57,9 @@ class TrainConfig(Config):
     bf16: bool = True
     save_seconds: float = 240.0
     tell_steps: int = 20
+
+
+DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
 
 
 @dataclass
@@ -84,10 +92,12 @@ def begin(config: TrainConfig, facts: dict) -> Run:
     torch.manual_seed(config.seed)
     model, averaged = Stream(config.model), Stream(config.model)
     if config.start:
-        model.load_state_dict(_weights(Path(config.start), config.model))
-    for name in ("images", "anchored", "sight"):
-        getattr(model.pictures, name).copy_(torch.from_numpy(facts[name]))
-    if config.traits and "traits" in facts:
+        model.load_state_dict(_weights(Path(config.start), model), strict=False)
+    tiled = isinstance(model.pictures, Tiles)
+    if tiled:
+        for name in ("images", "anchored", "sight"):
+            getattr(model.pictures, name).copy_(torch.from_numpy(facts[name]))
+    if tiled and config.traits and "traits" in facts:
         share(model, facts["traits"])
         share(averaged, facts["traits"])
     averaged.load_state_dict(model.state_dict())
@@ -136,10 +146,10 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict,
     if resume:
         run.restore(_last(out))
     diary = Diary(out / "log.jsonl", config, run.step)
-    stride = torch.compile(losses) if config.compile else losses
+    lesson = Lesson(run, config, episodes)
     saved = time.monotonic()
     while run.step < config.steps:
-        figures = advance(run, config, episodes, stride)
+        figures = lesson.advance()
         if run.step % config.tell_steps == 0 or run.step == config.steps:
             told = diary.tell(run.step, figures)
             if watch:
@@ -150,23 +160,40 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict,
     return run
 
 
-def advance(run: Run, config: TrainConfig, episodes: Episodes, stride: Callable) -> dict[str, Tensor]:
-    """One step of gradient descent; returns the losses."""
-    batch = episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
-    passage, weight = passage_of(batch, run.model, config.objective, generator)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-        found = stride(run.model, passage, weight, batch, config.objective)
-    found["total"].backward()
-    nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
-    for optimiser in run.optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(run.step, config)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-    _average(run, min(config.average, (run.step + 1) / (run.step + 10)))
-    run.step += 1
-    return {name: value.detach() for name, value in found.items()}
+class Lesson:
+    """One step of gradient descent after another."""
+
+    def __init__(self, run: Run, config: TrainConfig, episodes: Episodes) -> None:
+        self.run, self.config, self.episodes = run, config, episodes
+        self.palette = Palette(run.model, episodes.facts["images"])
+        self._losses = torch.compile(losses) if config.compile else losses
+        self._said = torch.compile(run_passage) if config.compile else run_passage
+
+    def advance(self) -> dict[str, Tensor]:
+        """Learn from the next batch; returns the losses."""
+        run, config = self.run, self.config
+        found = self._found()
+        found["total"].backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
+        for optimiser in run.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate_at(run.step, config)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        _average(run, min(config.average, (run.step + 1) / (run.step + 10)))
+        run.step += 1
+        return {name: value.detach() for name, value in found.items()}
+
+    def _found(self) -> dict[str, Tensor]:
+        run, config = self.run, self.config
+        batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
+        passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            if not self.palette.plain:
+                alpha = share_taught_by_data(run.step / config.steps, config.objective)
+                asked = aim(self._said, run.averaged, passage, asked, config.objective, alpha)
+            return self._losses(run.model, passage, asked, batch, config.objective)
 
 
 @torch.no_grad()
@@ -175,13 +202,16 @@ def _average(run: Run, keep: float) -> None:
     torch._foreach_lerp_(own, new, 1 - keep)
 
 
-def _weights(path: Path, config: StreamConfig) -> dict[str, Tensor]:
-    """The weights of a checkpoint, if it is of that config."""
-    model, _ = load_stream(path)
-    differ = [name for name, value in config if getattr(model.config, name) != value]
+def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
+    """The weights of a checkpoint, if it is of the model's config; from one that draws with another alphabet, those of
+    everything but the drawing."""
+    given, _ = load_stream(path)
+    drawing = {name for name in DRAWING if given.config.pictures != model.config.pictures}
+    differ = [n for n, value in model.config if getattr(given.config, n) != value and n not in drawing]
     if differ:
         raise CheckpointError(f"{path} cannot start this run: its config differs in {', '.join(differ)}.")
-    return model.state_dict()
+    state = given.state_dict()
+    return {n: v for n, v in state.items() if not drawing or not n.startswith(("pictures.", "level."))}
 
 
 def save(run: Run, out: Path, facts: dict) -> None:

@@ -1,6 +1,6 @@
-"""What a stream is asked during training: to draw what was hidden, and to say what follows from each action.
+"""What a stream is asked during training: to draw what was noised, and to say what follows from each action.
 
-Each frame is noised on its own, from fully undrawn to clean, so one network learns to draw from nothing, to finish a
+Each frame is noised on its own, from nothing drawn to clean, so one network learns to draw from nothing, to finish a
 draft, and to read a finished frame. Randomness comes in as a generator.
 """
 
@@ -10,61 +10,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wmenv.config import Config
+from wmenv.models.pixels import Pixels
 from wmenv.models.sequence import Passage, run_passage
 from wmenv.models.stream import Frame, Readout, Stream
+from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.data import Batch
-
-
-class ObjectiveConfig(Config):
-    """How frames are noised and what each loss weighs."""
-
-    undrawn: float = 0.45  # share of frames with nothing drawn
-    clean: float = 0.2  # share of frames with everything drawn
-    wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
-    forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
-    fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
-    visible: float = 0.2  # weight of tiles that were given
-    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
-    motion: float = 0.3
-    reward: float = 0.2
-    end: float = 0.2
-    receipt: float = 0.2
-    sound: float = 50.0
+from wmenv.train.folding import blur, grainy, heedless, pixel_loss
+from wmenv.train.hiding import hide, tile_loss
+from wmenv.train.palette import Palette
 
 
 def passage_of(
-    batch: Batch, model: Stream, config: ObjectiveConfig, generator: torch.Generator
-) -> tuple[Passage, Tensor]:
-    """A batch with its frames noised, and the weight of every patch in the loss."""
-    shape = batch.directed.shape
-    level = torch.rand(shape, generator=generator)
-    level = (level - config.clean).clamp(min=0) / (1 - config.clean - config.undrawn)
-    level = level.clamp(max=1.0)
-    unknown = batch.age == 0
-    chance = torch.rand(batch.tiles.shape, generator=generator)
-    # half of the frames hide what was never seen first: that is the order in which a sampler draws
-    first = torch.rand(shape, generator=generator)[..., None] < 0.5
-    chance = torch.where(first & unknown, chance**2, chance)
-    hidden = chance < level[..., None]
-    wrong = torch.rand(batch.tiles.shape, generator=generator) < config.wrong
-    wrong &= level[..., None] > 0
-    other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
-    noised = torch.where(hidden, model.pictures.undrawn, torch.where(wrong, other, batch.tiles))
-    changed = ~unknown & (batch.place != batch.tiles) & model.pictures.anchored[batch.tiles]
-    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, 1.0), config.visible)
-    place, age, spot = _forget(batch, model.pictures.never, config, generator)
+    batch: Batch, model: Stream, palette: Palette, config: ObjectiveConfig, generator: torch.Generator
+) -> tuple[Passage, Asked]:
+    """A batch with its frames noised, and what is to be said of them."""
+    pictures, shape = model.pictures, batch.directed.shape
+    pixels = isinstance(pictures, Pixels)
+    asked = blur(palette, batch, config, generator) if pixels else hide(pictures, batch, config, generator)
+    place, age, spot = _forget(batch, palette.unseen, config, generator)
+    if pixels:
+        place, spot = (grainy(palette.kept(tiles), config, generator) for tiles in (place, spot))
     frame = Frame(
-        noised=noised.flatten(0, 1),
+        noised=asked.canvas.flatten(0, 1),
         place=place.flatten(0, 1),
         age=age.flatten(0, 1),
         spot=spot.flatten(0, 1),
-        level=hidden.float().mean(-1).flatten(),
+        level=asked.level.flatten(0, 1),
         action=batch.action.flatten(),
         sound=batch.sound.flatten(0, 1),
-        hears=((level < 1) & (torch.rand(shape, generator=generator) < 0.3)).float().flatten(),
+        hears=((asked.noise < 1) & (torch.rand(shape, generator=generator) < 0.3)).float().flatten(),
     )
-    return Passage(frame, batch.pose, batch.words, batch.directed), weight.flatten(0, 1)
+    passage = Passage(frame, batch.pose, batch.words, batch.directed)
+    if config.guided and pixels:
+        deaf = torch.rand(shape[0], generator=generator) < config.heedless
+        deaf[: round(config.folded * shape[0])] = False  # those that jump are led
+        passage = heedless(passage, deaf, model.config.actions)
+    return passage, asked
 
 
 def _forget(
@@ -85,16 +66,17 @@ def _forget(
     return place, age, torch.where(gone[1], torch.where(mistaken, other, never), batch.spot)
 
 
-def losses(model: Stream, passage: Passage, weight: Tensor, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
+def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
     """Every loss by name; "total" is what is minimised."""
-    said = run_passage(model, passage)
-    drawn = F.cross_entropy(said.pictures.float().flatten(0, 1), batch.tiles.flatten(), reduction="none")
-    parts = {"tiles": (drawn * weight.flatten()).sum() / weight.sum()}
-    parts |= _facts(said, batch)
+    said, pictures = run_passage(model, passage), model.pictures
+    drawn = (
+        pixel_loss(pictures, said.pictures, asked) if isinstance(pictures, Pixels) else tile_loss(said.pictures, asked)
+    )
+    parts = {"pictures": drawn} | _facts(said, batch)
     heard = passage.frame.hears < 0.5
     wrong = (said.sound.float() - passage.frame.sound).square().mean(-1)
     parts["sound"] = (wrong * heard).sum() / heard.sum().clamp(min=1)
-    total = parts["tiles"] + sum(getattr(config, name) * value for name, value in parts.items() if name != "tiles")
+    total = drawn + sum(getattr(config, name) * value for name, value in parts.items() if name != "pictures")
     return {"total": total, **parts}
 
 

@@ -18,6 +18,7 @@ from wmenv.logs.video import contact_sheet, write_picture
 from wmenv.models.streaming import Streamer
 from wmenv.train.data import Episodes
 from wmenv.train.loop import Run
+from wmenv.train.palette import Palette
 from wmenv.train.traits import folded
 
 SHOWN = (0, 1, 2, 4, 8, 16, 32, 64)  # frames of a sheet
@@ -61,17 +62,18 @@ def beside_the_truth(streamer: Streamer, episodes: Episodes, passes: int = 2) ->
     true, dreamt = [], []
     told = torch.from_numpy(episodes.text_words[episodes.instruction[chosen]])
     memory = streamer.empty(torch.from_numpy(chosen), told)
+    pictures, palette = streamer.model.pictures, Palette(streamer.model, episodes.facts["images"])
     for frame in range(SHOWN[-1] + 1):
         index = episodes.begin[chosen] + frame
         tiles = torch.from_numpy(episodes.tiles[index].astype(np.int64))
         if frame == 0:
-            drawn = streamer.begin(memory, given=tiles)
+            drawn = streamer.begin(memory, given=palette.canvas(tiles))
         else:
             action = torch.from_numpy(episodes.action[index].astype(np.int64))
             drawn = streamer.step(memory, action, episodes.words_at(index), passes)
         if frame in SHOWN:
-            true.append(streamer.model.pictures.draw(tiles).numpy())
-            dreamt.append(streamer.model.pictures.draw(drawn.tiles).numpy())
+            true.append(pictures.draw(palette.kept(tiles)).numpy())
+            dreamt.append(pictures.draw(drawn.shown).numpy())
     lines = [line for scene in range(len(chosen)) for line in ([f[scene] for f in true], [f[scene] for f in dreamt])]
     captions = [f"{kind} {frame}" for _ in chosen for kind in ("true", "dreamt") for frame in SHOWN]
     return contact_sheet([frame for line in lines for frame in line], captions, columns=len(SHOWN))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from wmenv.models.stream import Stream
+from wmenv.models.tiles import Tiles
 
 
 class SharedByTraits(nn.Module):
@@ -32,6 +33,7 @@ class SharedByTraits(nn.Module):
 def share(model: Stream, traits: np.ndarray) -> None:
     """Let every table over the palette of `model` learn by traits, (tiles, kinds of trait) small numbers."""
     pictures = model.pictures
+    assert isinstance(pictures, Tiles), "only tiles have traits"
     tables: tuple[nn.Embedding | nn.Linear, ...] = (pictures.noised, pictures.place, pictures.spot, pictures.head)
     for table in tables:
         rows, width = table.weight.shape

@@ -138,7 +138,7 @@ class LearnedWorld:
         self.spec.need("words")
         module, _, name = TELLERS[self._facts["source"]].partition(":")
         caption_of = getattr(importlib.import_module(module), name)
-        return [caption_of(tiles) for tiles in self._live(state)["tiles"].long().numpy()]
+        return [caption_of(tiles) for tiles in self._live(state)["shown"].numpy()]
 
     def instructions(self, state: State) -> list[str]:
         """What each row was told to do."""
@@ -167,13 +167,13 @@ class LearnedWorld:
         shown = [row for row, start in enumerate(starts) if start.picture is not None]
         if shown:
             frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in shown]))
-            self._first_frames(memory, shown, self._streamer.model.pictures.number(frames))
+            self._first_frames(memory, shown, self._streamer.model.pictures.read(frames))
         self._first_frames(memory, [row for row in range(len(starts)) if row not in shown], None)
         self._prompt(memory, starts)
         return TensorState(self._tag, memory), _still(memory, self.config.samples)
 
     def _first_frames(self, memory: dict[str, Tensor], rows: list[int], given: Tensor | None) -> None:
-        """Begin some rows: with the tiles of the pictures they are given, or with a dream."""
+        """Begin some rows: with the pictures they are given, or with a dream."""
         if not rows:
             return
         part = {name: value[rows] for name, value in memory.items()}
@@ -202,11 +202,11 @@ class LearnedWorld:
         return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
 
     def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
-        rows = len(shown["tiles"])
+        rows = len(shown["shown"])
         told = directions is not None and any(directions)
         pose = shown["pose"].float().numpy() * np.array([1, 1, math.pi / 2], np.float32)
         return Outcome(
-            frames=self._streamer.model.pictures.draw(shown["tiles"].long()).numpy(),
+            frames=self._streamer.model.pictures.draw(shown["shown"]).numpy(),
             reward=shown["reward"].float().numpy() if self.spec.reward else None,
             terminated=shown["end"].numpy() if self.spec.terminates else None,
             audio=_pcm(shown["sound"]) if self.spec.audio else None,
@@ -252,7 +252,7 @@ def _shown(drawn: Drawn) -> dict[str, Tensor]:
     """What a step shows of each row, as plain tensors."""
     said = drawn.said
     bins = torch.linspace(-1, 1, said.reward.shape[-1], dtype=torch.float64).round(decimals=6).float()
-    shown = {"tiles": drawn.tiles, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
+    shown = {"shown": drawn.shown, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
     shown |= {"end": said.end > 0, "applied": said.receipt > 0}
     return shown | ({"sound": said.sound.float()} if said.sound is not None else {})
 
@@ -261,7 +261,7 @@ def _still(memory: dict[str, Tensor], samples: int) -> dict[str, Tensor]:
     """What rows show that have just begun: no reward, no end, silence."""
     rows = len(memory["seed"])
     nothing = torch.zeros(rows)
-    shown = {"tiles": memory["tiles"].long(), "pose": memory["pose"], "reward": nothing, "end": nothing > 0}
+    shown = {"shown": memory["shown"], "pose": memory["pose"], "reward": nothing, "end": nothing > 0}
     return shown | {"applied": nothing > 0, "sound": torch.zeros(rows, samples)}
 
 

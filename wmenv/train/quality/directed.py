@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from wmenv.models.streaming import Streamer
+from wmenv.models.streaming import Drawn, Streamer
 from wmenv.models.words import Vocabulary
 from wmenv.sources.gridrooms.directions import DOOR_EVENTS, aim, sample_command
 from wmenv.sources.gridrooms.grammar import Command, nonsense, say
 from wmenv.sources.gridrooms.spec import ACTIONS
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
+from wmenv.train.palette import Palette
 
 PATIENCE = 3  # frames within which an effect counts
 
@@ -41,19 +42,22 @@ def run_directed(
     rng = np.random.default_rng([*seeds[:1], 5])
     vocabulary, rows = Vocabulary(streamer.config.words), len(seeds)
     memory = streamer.empty(torch.from_numpy(seeds), torch.from_numpy(np.repeat(instruction[None], rows, 0)))
-    view = streamer.begin(memory).tiles.numpy()
+    palette = Palette(streamer.model, CATALOGUE.images)
+
+    def seen(drawn: Drawn) -> np.ndarray:
+        return palette.tiles(drawn.shown).numpy()
+
+    view = seen(streamer.begin(memory))
     found: dict[str, list] = {name: [] for name in Directed.__dataclass_fields__}
     for _ in range(rounds):
         for _ in range(4):
-            view = streamer.step(memory, torch.from_numpy(rng.integers(0, 3, rows)), None, passes).tiles.numpy()
+            view = seen(streamer.step(memory, torch.from_numpy(rng.integers(0, 3, rows)), None, passes))
         commands = [_command(rng, row) for row in view]
         texts = [say(c, rng, held_out) if c else nonsense(rng) for c in commands]
         words = torch.from_numpy(np.stack([vocabulary.encode(text, streamer.config.slot) for text in texts]))
         stay = torch.full((rows,), ACTIONS.noop)
         drawn = streamer.step(memory, stay, words, passes)
-        after = [drawn.tiles.numpy()] + [
-            streamer.step(memory, stay, None, passes).tiles.numpy() for _ in range(PATIENCE - 1)
-        ]
+        after = [seen(drawn)] + [seen(streamer.step(memory, stay, None, passes)) for _ in range(PATIENCE - 1)]
         _note(found, commands, view, after, (drawn.said.receipt > 0).numpy())
         view = after[-1]
     return Directed(**{name: np.array(values) for name, values in found.items()})

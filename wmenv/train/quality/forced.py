@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from wmenv.models.streaming import Streamer
 from wmenv.sources.gridrooms.captions import objects_of
+from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train.data import Episodes
+from wmenv.train.palette import Palette
 from wmenv.train.quality.law import determined
 
 BANDS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)  # edges between the chances of something rare
@@ -50,11 +50,12 @@ def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps
     memory = streamer.empty(
         torch.from_numpy(chosen), torch.from_numpy(episodes.text_words[episodes.instruction[chosen]])
     )
-    streamer.begin(memory, given=_tiles(episodes, begin))
+    palette = Palette(streamer.model, CATALOGUE.images)
+    streamer.begin(memory, given=palette.canvas(_tiles(episodes, begin)))
     columns: dict[str, list] = {}
     for step in range(1, steps + 1):
         index = np.minimum(begin + step, stop - 1)
-        found = _compare(streamer, memory, episodes, index, passes)
+        found = _compare(streamer, palette, memory, episodes, index, passes)
         found["alive"] = begin + step < stop
         for name, value in found.items():
             columns.setdefault(name, []).append(value)
@@ -62,18 +63,19 @@ def run_forced(streamer: Streamer, episodes: Episodes, chosen: np.ndarray, steps
 
 
 def _compare(
-    streamer: Streamer, memory: dict, episodes: Episodes, index: np.ndarray, passes: int
+    streamer: Streamer, palette: Palette, memory: dict, episodes: Episodes, index: np.ndarray, passes: int
 ) -> dict[str, np.ndarray]:
     """Predict the frames at `index`, then take them in; what was predicted and what was true."""
     actions = torch.from_numpy(episodes.action[index].astype(np.int64)).clamp(max=streamer.config.actions - 1)
     words = episodes.words_at(index)
     drawn = streamer.step(_copy(memory), actions, words, passes)
     true, pose = _tiles(episodes, index), torch.from_numpy(episodes.pose[index].astype(np.float32))
-    loss, shuffled = (_surprise(streamer, memory, given, words, true) for given in (actions, actions.roll(1)))
-    streamer.witness(memory, actions, words, true, pose)
+    one_look = (streamer.step(_copy(memory), given, words, 1).said for given in (actions, actions.roll(1)))
+    loss, shuffled = (palette.surprise(said.pictures, true).numpy() for said in one_look)
+    streamer.witness(memory, actions, words, palette.canvas(true), pose)
     bins = np.linspace(-1, 1, drawn.said.reward.shape[-1])
     return {
-        "drawn": drawn.tiles.numpy(),
+        "drawn": palette.tiles(drawn.shown).numpy(),
         "true": true.numpy(),
         "known": episodes.age[index] > 0,
         "pose_right": (drawn.pose == pose).all(-1).numpy(),
@@ -89,14 +91,6 @@ def _compare(
         "loss": loss,
         "loss_shuffled": shuffled,
     }
-
-
-def _surprise(streamer: Streamer, memory: dict, actions: Tensor, words: Tensor | None, true: Tensor) -> np.ndarray:
-    """How surprised one pass over nothing is by the true frame, per row, had these actions led to it."""
-    said = streamer.step(_copy(memory), actions, words, passes=1).said
-    return (
-        F.cross_entropy(said.pictures.flatten(0, 1), true.flatten(), reduction="none").view(true.shape).mean(1).numpy()
-    )
 
 
 def _copy(memory: dict) -> dict:

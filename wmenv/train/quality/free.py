@@ -15,6 +15,7 @@ from wmenv.models.position import places_in_view
 from wmenv.models.streaming import Streamer
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, VIEW
 from wmenv.train.data import Episodes
+from wmenv.train.palette import Palette
 from wmenv.train.quality.law import UNSEEN, lawful
 
 LEFT, RIGHT, FORWARD = 0, 1, 2
@@ -39,12 +40,13 @@ def run_free(
     rng = np.random.default_rng(seeds[0])
     told = torch.from_numpy(np.repeat(instruction[None], rows, 0))
     memory = streamer.empty(torch.from_numpy(seeds), told)
-    drawn = streamer.begin(memory)
-    tiles, actions, poses = [drawn.tiles.numpy()], [], [memory["pose"].clone()]
+    palette = Palette(streamer.model, CATALOGUE.images)
+    tiles, actions, poses = [palette.tiles(streamer.begin(memory).shown).numpy()], [], [memory["pose"].clone()]
     turning = np.zeros(rows, np.int64)
     for _ in range(steps):
         action = _stroll(rng, tiles[-1], turning, hands)
-        tiles.append(streamer.step(memory, torch.from_numpy(action), None, passes).tiles.numpy())
+        drawn = streamer.step(memory, torch.from_numpy(action), None, passes)
+        tiles.append(palette.tiles(drawn.shown).numpy())
         actions.append(action)
         poses.append(memory["pose"].clone())
     pose = torch.stack(poses, 1)

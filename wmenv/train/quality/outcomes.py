@@ -11,6 +11,7 @@ import torch
 
 from wmenv.models.streaming import Memory, Streamer
 from wmenv.sources.gridrooms.tiles import CATALOGUE
+from wmenv.train.palette import Palette
 
 KINDS = {kind: number for number, kind in enumerate(sorted(set(CATALOGUE.kind.tolist())))}
 KIND = np.array([KINDS[kind] for kind in CATALOGUE.kind.tolist()])
@@ -35,7 +36,8 @@ def futures(
     """(count, patches) the kind of every tile in so many next frames, each with its own seed."""
     memory = {name: value.expand(count, *value.shape[1:]).clone() for name, value in moment.items()}
     memory["seed"] = torch.arange(first_seed, first_seed + count)
-    return KIND[streamer.step(memory, torch.full((count,), action), None, passes).tiles.numpy()]
+    drawn = streamer.step(memory, torch.full((count,), action), None, passes)
+    return KIND[Palette(streamer.model, CATALOGUE.images).tiles(drawn.shown).numpy()]
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:

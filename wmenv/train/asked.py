@@ -1,0 +1,52 @@
+"""What a stream is asked to say of the pictures of a batch, in either alphabet, and how that is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wmenv.config import Config
+
+
+class ObjectiveConfig(Config):
+    """How frames are noised and what each loss weighs."""
+
+    undrawn: float = 0.45  # share of frames that are nothing but noise
+    clean: float = 0.2  # share of frames without any
+    wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
+    forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
+    fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
+    grain: float = 0.03  # at most so much noise in what memory holds of pixels
+    folded: float = 0.5  # share of passages of pixels that learn to jump; the others learn where the way ends
+    alpha: float = 0.12  # of a jump, what the truth teaches in the end; at first it is all of it
+    guided: float = 0.0  # share of the jumping frames that learn to follow more strongly than the data do
+    strongest: float = 2.5  # how strongly at most
+    heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
+    visible: float = 0.2  # weight of tiles that were given
+    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
+    motion: float = 0.3
+    reward: float = 0.2
+    end: float = 0.2
+    receipt: float = 0.2
+    sound: float = 50.0
+
+
+@dataclass
+class Asked:
+    """A canvas for every frame, (batch, time, patches, *cell), how far it is (batch, time, levels), what is to be said
+    of it, what each patch weighs, and how much of each frame is noise (batch, time)."""
+
+    canvas: Tensor
+    level: Tensor
+    weight: Tensor
+    target: Tensor
+    noise: Tensor
+
+
+def amounts(shape: torch.Size, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """How much of each frame is noise: nothing, everything, or any share between."""
+    level = torch.rand(shape, generator=generator)
+    level = (level - config.clean).clamp(min=0) / (1 - config.clean - config.undrawn)
+    return level.clamp(max=1.0)

@@ -1,0 +1,111 @@
+"""What a stream of pixels is asked: where the way from noise to picture ends, and where a jump along it lands.
+
+The end is taught by the data. A jump is taught by the model itself, as it was a while ago: of the way from t to s it
+does a first part as it would by small steps and the rest in one, and the two together are what one jump must do. The
+first part shrinks as training goes on, so the same weights come to draw in any number of looks. How strongly to follow
+what was asked is learnt the same way, so it costs no second look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from wmenv.models.pixels import SOONEST, Pixels, jump
+from wmenv.models.sequence import Passage
+from wmenv.models.stream import Readout, Stream
+from wmenv.train.asked import Asked, ObjectiveConfig, amounts
+from wmenv.train.data import Batch
+from wmenv.train.palette import Palette
+
+Run = Callable[[Stream, Passage], Readout]
+FLATTEST = 0.2  # time below which errors weigh no more than at it
+UNTIL, FROM = 0.65, 0.15  # shares of a training between which jumps come to be taught by the model itself
+
+
+def blur(palette: Palette, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
+    """The frames of a batch on their way from noise; the first `folded` share of its passages is to jump."""
+    shape = batch.directed.shape
+    time = amounts(shape, config, generator)
+    clean = palette.canvas(batch.tiles)
+    noise = torch.randn(clean.shape, generator=generator)
+    canvas = clean + time[..., None, None] * (noise - clean)
+    chance = torch.rand(3, *shape, generator=generator)
+    jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
+    to = torch.where(jumps, torch.where(chance[0] < 0.4, 0.0, time * chance[1]), time)
+    strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** (chance[1]), 1.0)
+    changed = (batch.age > 0) & (batch.place != batch.tiles)
+    weight = torch.where(changed, config.changed, 1.0) / time[..., None].clamp(min=FLATTEST) ** 2
+    weight = torch.where(time[..., None] > 0, weight, config.visible)
+    return Asked(canvas, torch.stack([time, to, strength], -1), weight, clean, time)
+
+
+def grainy(kept: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """What memory holds, as roughly as a model would have drawn it; what was never seen stays so."""
+    most = config.grain * torch.rand(*kept.shape[:2], 1, 1, generator=generator)
+    noise = torch.randn(kept.shape, generator=generator) * most * 127.5
+    rough = (kept + noise).round().clamp(0, 255).to(torch.uint8)
+    return torch.where((kept == Pixels.never).all(-1, keepdim=True), kept, rough)
+
+
+def share_taught_by_data(done: float, config: ObjectiveConfig) -> float:
+    """Alpha after that share of a training: the part of a jump that the data teach."""
+    sunk = min(max((done - FROM) / (UNTIL - FROM), 0.0), 1.0)
+    return 1 - (1 - config.alpha) * sunk
+
+
+@torch.no_grad()
+def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: ObjectiveConfig, alpha: float) -> Asked:
+    """The same, with the targets of those that jump taught by `teacher`."""
+    count = round(config.folded * len(asked.canvas))
+    if not count or (alpha == 1 and not config.guided):
+        return asked
+    own = _first(passage, count)
+    z, x = (value[:count].flatten(0, 1) for value in (asked.canvas, asked.target))
+    time, to, strength = asked.level[:count].flatten(0, 1).unbind(-1)
+    pictures, wide = teacher.pictures, (slice(None), None, None)
+
+    def end(seen: Passage, canvas: Tensor, at: Tensor, until: Tensor, how: Tensor) -> Tensor:
+        frame = replace(seen.frame, noised=canvas, level=torch.stack([at, until, how], -1))
+        return pictures.clean(run(teacher, replace(seen, frame=frame)).pictures, canvas, at).clamp(-1, 1)
+
+    led = end(own, z, time, time, strength)
+    if config.guided:
+        unled = end(heedless(own, torch.ones(count) > 0, teacher.config.actions), z, time, time, torch.ones_like(strength))
+        x = (x + (1 - 1 / strength)[wide] * (led - unled)).clamp(-1, 1)
+    if alpha < 1:
+        between = time - alpha * (time - to)
+        midway = jump(z, led, time[wide], between[wide])
+        pull = (midway - end(own, midway, between, to, strength)) / between[wide].clamp(min=SOONEST)
+        x = (alpha * x + (1 - alpha) * (z - time[wide] * pull)).clamp(-1, 1)
+    moving = (time > 0)[wide]
+    aimed = torch.where(moving, x, asked.target[:count].flatten(0, 1))
+    target = torch.cat([aimed.view(asked.target[:count].shape), asked.target[count:]])
+    return replace(asked, target=target)
+
+
+def heedless(passage: Passage, who: Tensor, no_action: int) -> Passage:
+    """The passage, where `who` (batch,) hears neither what was done nor what was said."""
+    actions, rows = passage.frame.action, who.repeat_interleave(passage.directed.shape[1])
+    none = torch.where(rows, no_action, actions)
+    words = torch.where(who[:, None, None], 0, passage.words)
+    return replace(passage, frame=replace(passage.frame, action=none), words=words)
+
+
+def _first(passage: Passage, count: int) -> Passage:
+    """The first so many passages."""
+    rows = count * passage.directed.shape[1]
+    frame = replace(passage.frame, **{n: v[:rows] for n, v in vars(passage.frame).items() if v is not None})
+    return replace(
+        passage, frame=frame, pose=passage.pose[:count], words=passage.words[:count], directed=passage.directed[:count]
+    )
+
+
+def pixel_loss(pictures: Pixels, said: Tensor, asked: Asked) -> Tensor:
+    """The weighed squared error of the pictures that (batch * time, patches, colours) outputs stand for."""
+    canvas, time = asked.canvas.flatten(0, 1), asked.noise.flatten()
+    wrong = (pictures.clean(said, canvas, time) - asked.target.flatten(0, 1)).square().mean(-1)
+    return (wrong * asked.weight.flatten(0, 1)).mean()

@@ -1,0 +1,50 @@
+"""Between the tiles that data are stored as and what a model draws with, whichever alphabet that is.
+
+A stream of pixels is shown the tiles' pictures, enlarged to its patches; what it draws is read as the nearest tile.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from wmenv.errors import OptionError
+from wmenv.models.stream import Stream
+from wmenv.models.tiles import Tiles
+
+
+class Palette:
+    """The pictures of all tiles, (tiles, p, p, 3) uint8, as patches of `model`."""
+
+    def __init__(self, model: Stream, images: np.ndarray) -> None:
+        self.plain = isinstance(model.pictures, Tiles)
+        patch, size = model.config.patch, images.shape[1]
+        if patch % size:
+            raise OptionError(f"patches of {patch} pixels cannot show tiles of {size}; take a multiple of that.")
+        large = images.repeat(patch // size, 1).repeat(patch // size, 2)
+        self.never = model.pictures.never
+        self.unseen = len(images) + 1  # the number that stands for it among tiles
+        self.patches = torch.from_numpy(large.reshape(len(images), -1)).to(torch.uint8)
+        self._with_never = torch.cat([self.patches, self.patches.new_full((2, self.patches.shape[1]), 128)])
+
+    def kept(self, tiles: Tensor) -> Tensor:
+        """Tile numbers, or "never seen", as the model keeps them."""
+        return tiles if self.plain else self._with_never[tiles]
+
+    def canvas(self, tiles: Tensor) -> Tensor:
+        """Tile numbers as a finished canvas."""
+        return tiles if self.plain else (self.patches[tiles].float() - self.never) / 127.5
+
+    def tiles(self, kept: Tensor) -> Tensor:
+        """The numbers of what the model has drawn, or of the tiles nearest to it."""
+        if self.plain:
+            return kept.long()
+        return torch.cdist(kept.flatten(0, -2).float(), self.patches.float()).argmin(-1).view(kept.shape[:-1])
+
+    def surprise(self, said: Tensor, tiles: Tensor) -> Tensor:
+        """(rows,) how far what one look said is from the truth: nats per tile, or the squared error of its colours."""
+        if self.plain:
+            return F.cross_entropy(said.flatten(0, 1), tiles.flatten(), reduction="none").view(tiles.shape).mean(1)
+        return (said - self.canvas(tiles)).square().mean((1, 2))
