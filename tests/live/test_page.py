@@ -395,6 +395,40 @@ def test_nothing_on_the_page_moves_while_the_world_does(open_page, address):
     assert page.evaluate("globalThis.shifts") < 0.01
 
 
+def test_looking_back_moves_nothing_on_the_page(open_page, address):
+    page = begun(open_page(address, viewport={"width": 1280, "height": 1400}))
+    walk(page, "ddd")
+    place = "document.querySelector('#tree').getBoundingClientRect().top"
+    before = page.evaluate(place)
+    page.keyboard.press(",")
+    page.wait_for_selector("#resume:visible")
+    assert page.evaluate(place) == before
+
+
+@pytest.mark.parametrize("what", ["#chips button", "#people-button", "#fps", "summary >> nth=0"])
+def test_whoever_clicks_goes_on_with_the_keys(open_page, address, what):
+    page = begun(open_page(address))
+    page.focus("#direction")
+    page.click(what)
+    page.wait_for_function("document.activeElement.id === 'stage'")
+
+
+def test_a_menu_stays_open_until_something_is_chosen(open_page, address):
+    page = begun(open_page(address))
+    page.click("#kind")
+    assert page.evaluate("document.activeElement.id") == "kind"
+    page.select_option("#kind", "episode")
+    page.wait_for_function("document.activeElement.id === 'stage'")
+
+
+def test_whoever_tabs_stays_where_they_are(open_page, address):
+    page = begun(open_page(address))
+    page.focus("#people-button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#people:visible")
+    assert page.evaluate("document.activeElement.id") == "people-button"
+
+
 def test_the_whole_page_can_be_reached_by_keyboard(open_page, address):
     page = begun(open_page(address))
     page.focus("#help-button")

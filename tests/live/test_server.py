@@ -90,7 +90,7 @@ def test_a_direction_that_the_world_does_not_know_is_refused_with_a_reason(anna)
 
 def walked(visitor: Visitor, steps: int) -> tuple[int, list[np.ndarray]]:
     """A new scene walked along to the right: its branch, and what every step has shown."""
-    branch = visitor.begin(3)
+    branch = visitor.begin(5)
     shown = [pixels(visitor)]
     for _ in range(steps):
         visitor.press(RIGHT)
@@ -163,7 +163,7 @@ def test_an_episode_file_replays_what_was_seen(anna):
     for step in range(3, 7):
         state, outcome = world.advance(state, np.array([RIGHT]), [None])
         assert (outcome.frames[0] == shown[step]).all()
-    assert answer.headers["content-disposition"] == 'attachment; filename="pan-3-2-6.safetensors"'
+    assert answer.headers["content-disposition"] == 'attachment; filename="pan-5-2-6.safetensors"'
 
 
 @pytest.mark.parametrize("kind", ["webm", "mp4"])
@@ -244,6 +244,7 @@ def test_who_finds_no_place_waits_in_line_and_gets_the_next_one():
         with Visitor(address) as ben, Visitor(address) as carl:
             assert ben.until("queue")["position"] == 1
             assert carl.until("queue", lambda told: told["position"] == 2)["limit"] == 1
+            anna.until("waiting", lambda told: told["people"] == 2)
             anna.socket.close()
             assert ben.until("room")["may"]["move"]
             assert carl.until("queue")["position"] == 1

@@ -106,6 +106,13 @@ def test_a_branch_that_others_came_from_cannot_be_removed():
     assert list(timeline.branches) == [0]
 
 
+def test_two_beginnings_never_have_the_same_name():
+    timeline = Walk.begun().timeline
+    for _ in range(2):
+        timeline.begin(moment(0, state=kept(0)), {}, "first")
+    assert [branch.name for branch in timeline.branches.values()] == ["first", "first (2)", "first (3)"]
+
+
 def test_names_are_one_line_of_what_can_be_printed():
     timeline = Walk.begun().timeline
     timeline.rename(0, " night\x00 falls\n")

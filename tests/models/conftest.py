@@ -13,6 +13,12 @@ def tiny_stream():
     return make_stream()
 
 
+@pytest.fixture(params=["tiles", "pixels"])
+def any_stream(request):
+    """One of each alphabet."""
+    return make_stream(pictures=request.param)
+
+
 def make_stream(**changes) -> Stream:
     config = StreamConfig(
         **{
@@ -32,6 +38,7 @@ def make_stream(**changes) -> Stream:
     model = Stream(config)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.15)
-    model.pictures.images.copy_(torch.randint(0, 256, model.pictures.images.shape))
-    model.pictures.anchored[:20] = False
+    if config.pictures == "tiles":
+        model.pictures.images.copy_(torch.randint(0, 256, model.pictures.images.shape))
+        model.pictures.anchored[:20] = False
     return model.eval().requires_grad_(False)

@@ -17,8 +17,10 @@ def begin(streamer, rows=ROWS, seed=0):
     return streamer.empty(torch.arange(rows) + seed, told), told
 
 
-def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch):
-    streamer, passes = Streamer(tiny_stream), []
+@pytest.mark.parametrize("changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}])
+def test_cached_steps_equal_the_whole_sequence_at_once(changes, monkeypatch):
+    stream = make_stream(**changes)
+    streamer, passes = Streamer(stream), []
     plain = streamer._pass
     monkeypatch.setattr(
         streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1]
@@ -37,15 +39,15 @@ def test_cached_steps_equal_the_whole_sequence_at_once(tiny_stream, monkeypatch)
     directed = torch.zeros(ROWS, TIME, dtype=torch.long)
     directed[:, 2], directed[:, 5] = 1, 2
     words = torch.stack([told, *typed], 1)
-    whole = run_passage(tiny_stream, Passage(frame, torch.stack(poses, 1), words, directed))
+    whole = run_passage(stream, Passage(frame, torch.stack(poses, 1), words, directed))
     for head in ("pictures", "reward", "end", "receipt", "motion", "sound"):
         cached = torch.stack([getattr(said, head) for _, (said, _) in passes], 1).flatten(0, 1)
         assert cached.std() > 0
         torch.testing.assert_close(cached, getattr(whole, head), atol=1e-5, rtol=1e-5)
 
 
-def test_a_later_frame_never_changes_an_earlier_one(tiny_stream):
-    streamer = Streamer(tiny_stream)
+def test_a_later_frame_never_changes_an_earlier_one(any_stream):
+    streamer = Streamer(any_stream)
     futures = []
     for last in (0, 5):
         memory, _ = begin(streamer)
@@ -55,8 +57,8 @@ def test_a_later_frame_never_changes_an_earlier_one(tiny_stream):
     assert (futures[0][1] == futures[1][1]).all()
 
 
-def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
-    streamer = Streamer(tiny_stream)
+def test_a_row_is_the_same_alone_and_in_company(any_stream):
+    streamer = Streamer(any_stream)
     together, told = begin(streamer)
     alone = streamer.empty(torch.tensor([1]), told[1:2])
     streamer.begin(together, passes=4), streamer.begin(alone, passes=4)
@@ -68,8 +70,8 @@ def test_a_row_is_the_same_alone_and_in_company(tiny_stream):
         torch.testing.assert_close(many.said.end[1], one.said.end[0], atol=1e-5, rtol=1e-4)
 
 
-def test_every_head_reacts_to_the_action(tiny_stream):
-    streamer = Streamer(tiny_stream)
+def test_every_head_reacts_to_the_action(any_stream):
+    streamer = Streamer(any_stream)
     said = []
     for action in (0, 5):
         memory, _ = begin(streamer)
@@ -92,8 +94,8 @@ def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
     assert (drawn.shown < tiny_stream.pictures.undrawn).all()
 
 
-def test_memory_never_grows(tiny_stream):
-    streamer = Streamer(tiny_stream)
+def test_memory_never_grows(any_stream):
+    streamer = Streamer(any_stream)
     memory, _ = begin(streamer)
     streamer.begin(memory, passes=1)
     size = {name: value.nbytes for name, value in memory.items()}
@@ -109,8 +111,8 @@ WINDOW = ("shown", "ring")
 @pytest.mark.parametrize(
     ("memory", "heeds"), [("all", (PLACES, WINDOW)), ("places", (PLACES,)), ("window", (WINDOW,)), ("none", ())]
 )
-def test_a_memory_taken_away_is_not_used(tiny_stream, memory, heeds):
-    streamer = Streamer(tiny_stream, memory)
+def test_a_memory_taken_away_is_not_used(any_stream, memory, heeds):
+    streamer = Streamer(any_stream, memory)
     for kind in (PLACES, WINDOW):
         drawn = []
         for spoil in (False, True):

@@ -105,7 +105,11 @@ class House:
             self._tell_line()
 
     def _tell_line(self) -> None:
+        """Tell who waits where they stand, and who does not that somebody waits."""
         self.stock.waiting = len(self._line)
+        for room in self.rooms.values():
+            for person in room.people.here:
+                person.say(told("waiting", people=len(self._line)))
         for position, waiting in enumerate(self._line, start=1):
             facts = {"position": position, "running": len(self.rooms), "limit": self.rules.rooms}
             waiting.outbox.say(told("queue", **facts))

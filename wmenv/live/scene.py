@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from wmenv.errors import OptionError, UnsupportedError, WmenvError
 from wmenv.live.rows import Rows
 from wmenv.live.save import Stretch
 from wmenv.live.stock import Stock
-from wmenv.live.timeline import Branch, Moment, Timeline
+from wmenv.live.timeline import LONGEST_NAME, Branch, Moment, Timeline
 from wmenv.serve.book import Kept, Sight
 
 LIVED_AGAIN = 2**18  # bytes of a moment that is a past to live again: some ten thousand steps
@@ -286,5 +287,7 @@ def _name_of(begun: dict[str, Any]) -> str:
     """What a new line is called until somebody names it."""
     if begun.get("dropped"):
         return f"your {begun['dropped']}"
+    if begun.get("prompt"):
+        return textwrap.shorten(begun["prompt"], LONGEST_NAME)
     template = (begun.get("template") or "").replace("_", " ")
     return f"{template} {begun['seed']}".strip() + (" beside the real" if begun.get("ghost") else "")

@@ -7,6 +7,7 @@ nothing of how a world runs, nor of who watches.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -153,7 +154,13 @@ class Timeline:
 
     def begin(self, moment: Moment, begun: dict[str, Any], name: str) -> Branch:
         """A line of its own, from a first moment that holds its state."""
-        return self._add(Branch(self._next, name, None, 0, begun, [moment]))
+        return self._add(Branch(self._next, self._free(name), None, 0, begun, [moment]))
+
+    def _free(self, name: str) -> str:
+        """`name`, with a number where another branch has it."""
+        taken = {branch.name for branch in self.branches.values()}
+        others = (f"{name} ({number})" for number in itertools.count(2))
+        return next(one for one in itertools.chain([name], others) if one not in taken)
 
     def fork(self, number: int, step: int) -> Branch:
         """A branch from a moment of another."""

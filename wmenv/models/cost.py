@@ -12,7 +12,7 @@ def pass_flops(config: StreamConfig) -> int:
     """Floating-point operations of one pass over one frame, heads included."""
     d, n = config.channels, config.tokens
     projections = 2 * n * (4 * d * d + 3 * d * config.hidden)
-    heard = n * (1 + config.window) + config.slot
+    heard = n * (1 + config.window + min(config.routed, config.bank)) + config.slot
     attention = 4 * n * heard * d
     modulation = 2 * (d * d + 6 * d * d)
     return config.depth * (projections + attention) + modulation + _head_flops(config)
@@ -38,7 +38,7 @@ def step_flops(config: StreamConfig, passes: int) -> int:
 def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
     """Bytes that one row keeps for ever: ring, instruction, places, and a few numbers."""
     kv = 2 * config.depth * config.channels * number_bytes
-    ring = config.window * (kv * config.tokens + 13)
+    ring = config.window * (kv * config.tokens + 13) + config.bank * (kv * config.tokens + 16)
     patch = 2 if config.pictures == "tiles" else 3 * config.patch**2
     places = config.recall_place * config.places**2 * (patch + 4 + 2)
     return ring + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28

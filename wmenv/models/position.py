@@ -38,6 +38,14 @@ def seen_from(pose: Tensor, places: Tensor) -> Tensor:
     return _turn(places - pose[..., None, :2], -pose[..., None, 2])
 
 
+def overlap(pose: Tensor, other: Tensor, offsets: Tensor) -> Tensor:
+    """The share (...) of what is in view at `pose` (..., 3) that is in view at the `other` pose too; both view the same
+    rectangle of (patches, 2) offsets."""
+    seen = seen_from(other, places_in_view(pose, offsets))
+    low, high = offsets.amin(0) - 0.5, offsets.amax(0) + 0.5
+    return ((seen > low) & (seen < high)).all(-1).float().mean(-1)
+
+
 def moved(pose: Tensor, motion: Tensor) -> Tensor:
     """`pose` after `motion` (dx, dy, turn), given in the viewer's frame before the move."""
     step = _turn(motion[..., :2], pose[..., 2])

@@ -11,8 +11,9 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor
 
+from wmenv.models.bank import SAME_VIEW, route
 from wmenv.models.block import Heard, blocked
-from wmenv.models.position import rotate
+from wmenv.models.position import overlap, rotate
 from wmenv.models.stream import Frame, Readout, Stream
 
 
@@ -35,7 +36,7 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
     time = passage.directed.shape[1]
     text_keys, text_values = model.read_text(rearrange(passage.words, "b n s -> (b n) s"))
     text_mask, row = _text_of_frames(passage)
-    ring = _Ring(model, passage.pose, time)
+    ring = _Past(model, passage.pose, time)
     nothing = blocked(model.config.tokens, *ring.masks, text_mask)
     x, shared = model.embed(passage.frame)
     own = model.own_phases()
@@ -66,8 +67,9 @@ def _gather_text(text: Tensor, row: Tensor) -> Tensor:
     return rearrange(text[row], "r two h s c -> r h (two s) c")
 
 
-class _Ring:
-    """The past frames of every frame of a passage, newest first, seen from where that frame is seen."""
+class _Past:
+    """What every frame of a passage hears of those before it: the ring, newest first, and the key frames routed to it;
+    all seen from where that frame is seen."""
 
     def __init__(self, model: Stream, pose: Tensor, time: int) -> None:
         self.time = time
@@ -75,6 +77,27 @@ class _Ring:
         self.phases = [model.past_phases(pose.flatten(0, 1), self._past(pose, age), float(age)) for age in self.ages]
         index = torch.arange(time, device=pose.device).expand(pose.shape[:2])
         self.masks = [(index >= age).flatten()[:, None].expand(-1, model.config.tokens) for age in self.ages]
+        self.routed: list[Tensor] = []
+        if model.config.bank:
+            self._route(model, pose)
+
+    def _route(self, model: Stream, pose: Tensor) -> None:
+        """For every frame those of the passage before its ring that it hears: as though the bank never overflowed."""
+        batch, time = pose.shape[:2]
+        frames = torch.arange(time, device=pose.device)
+        before = frames[None] + model.config.window < frames[:, None]
+        alike = overlap(pose[:, :, None], pose[:, None], model.offsets) > SAME_VIEW
+        replaced = (alike[:, None] & (frames[None] > frames[:, None]) & before[:, None]).any(-1)
+        since = torch.where(before & ~replaced, frames[None] + 1, 0)
+        past = pose[:, None].expand(-1, time, -1, -1)
+        chosen, there = route(pose, past, since, model.offsets, model.config.routed)
+        first = torch.arange(batch, device=pose.device)[:, None] * time
+        for rank in range(chosen.shape[-1]):
+            index = (first + chosen[..., rank]).flatten()
+            self.routed.append(index)
+            age = float(model.config.window + 1 + rank)
+            self.phases.append(model.past_phases(pose.flatten(0, 1), pose.flatten(0, 1)[index], age))
+            self.masks.append(there[..., rank].flatten()[:, None].expand(-1, model.config.tokens))
 
     def _past(self, values: Tensor, age: int) -> Tensor:
         """(batch * time, ...) what (batch, time, ...) held `age` frames before, zeros before the beginning."""
@@ -88,5 +111,5 @@ class _Ring:
 
     def values(self, values: Tensor) -> list[Tensor]:
         """The values of the frames before each."""
-        values = rearrange(values, "(b t) ... -> b t ...", t=self.time)
-        return [self._past(values, age) for age in self.ages]
+        by_time = rearrange(values, "(b t) ... -> b t ...", t=self.time)
+        return [self._past(by_time, age) for age in self.ages] + [values[index] for index in self.routed]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from einops import rearrange
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from wmenv.models.block import Block, Heard, normed
@@ -37,6 +37,8 @@ class StreamConfig(BaseModel):
     heads: int = 6
     hidden: int = 512  # of each MLP
     window: int = 1  # past frames in the ring
+    bank: int = 0  # key frames that are kept beyond the ring
+    routed: int = 4  # key frames of the bank that a frame hears, those that show most of what is in view
     pictures: Literal["tiles", "pixels"] = "tiles"  # "tiles": choose from a palette; "pixels": colours, from noise
     palette: int = 0  # entries of the palette
     predicts: Literal["x", "v"] = "x"  # of pixels: "x", the picture; "v", the way to it
@@ -56,6 +58,14 @@ class StreamConfig(BaseModel):
     recall_place: bool = True  # inject what was last seen at each place in view
     places: int = 64  # side of the square of places that is remembered
     recall_spot: bool = True  # inject what the previous frame showed at each spot of the picture
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.bank and not self.window:
+            raise ValueError("a bank keeps what leaves the ring: give it a window of 1 or more")
+        if self.height % self.patch or self.width % self.patch:
+            raise ValueError(f"pictures of {self.height} x {self.width} are no whole number of patches of {self.patch}")
+        return self
 
     @property
     def grid(self) -> tuple[int, int]:

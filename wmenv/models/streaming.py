@@ -7,12 +7,14 @@ says what the frame means. Everything that changes is in the tensors it is given
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from wmenv.models.bank import empty_bank, route, store
 from wmenv.models.block import Heard, blocked
 from wmenv.models.place import empty_places, recall, remember
 from wmenv.models.position import moved, places_in_view, rotate
@@ -21,8 +23,9 @@ from wmenv.models.stream import Frame, Readout, Stream
 Memory = dict[str, Tensor]
 
 MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all is for comparison
-    "all": frozenset({"places", "window"}),
+    "all": frozenset({"places", "window", "bank"}),
     "places": frozenset({"places"}),
+    "bank": frozenset({"window", "bank"}),
     "window": frozenset({"window"}),
     "none": frozenset(),
 }
@@ -55,7 +58,7 @@ class Streamer:
         """The memory of rows that have seen nothing: `instruction` (rows, slot) is what they were told."""
         rows, config = len(seeds), self.config
         head = config.channels // config.heads
-        past = (rows, config.window, 2, config.depth, config.heads, config.tokens, head)
+        frame = (2, config.depth, config.heads, config.tokens, head)
         device, number = seeds.device, self.model.slots.dtype
         keys, values = self.model.read_text(instruction)
         pictures = self.model.pictures
@@ -66,11 +69,12 @@ class Streamer:
             "pose": torch.zeros(rows, 3, device=device),
             "shown": torch.full((rows, config.patches, *cell), never, dtype=kept, device=device),
             "moves": torch.zeros(rows, config.actions, dtype=torch.int8, device=device),
-            "ring": torch.zeros(past, dtype=number, device=device),
+            "ring": torch.zeros(rows, config.window, *frame, dtype=number, device=device),
             "ring_pose": torch.zeros(rows, config.window, 3, device=device),
             "ring_full": torch.zeros(rows, config.window, dtype=torch.bool, device=device),
             "told": torch.stack([keys, values], 1),
             "told_mask": instruction > 0,
+            **empty_bank(rows, config.bank, frame, number, device),
             **empty_places(rows, config.places * config.recall_place, cell, kept, never, device),
         }
 
@@ -160,12 +164,28 @@ class Streamer:
             values.append(memory["ring"][:, age, 1])
             there = memory["ring_full"][:, age : age + 1] & ("window" in self.uses)
             masks.append(there.expand(-1, tokens))
+        if self.config.bank:
+            for frame, pose, rank, there in self._routed(memory):
+                cos, sin = self.model.past_phases(memory["pose"], pose, rank)
+                keys.append(rotate(frame[:, 0], cos[:, None], sin[:, None]))
+                values.append(frame[:, 1])
+                masks.append((there & ("bank" in self.uses))[:, None].expand(-1, tokens))
         if words is not None:
             typed_keys, typed_values = self.model.read_text(words)
             keys.append(typed_keys)
             values.append(typed_values)
             masks.append(words > 0)
         return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks))
+
+    def _routed(self, memory: Memory) -> Iterator[tuple[Tensor, Tensor, float, Tensor]]:
+        """The key frames that each row hears, the newest first: what was made of each, its pose, how old it is taken to
+        be, and whether there is one. Ages are ranks, so that an endless stream stays within what was trained."""
+        poses, since = memory["bank_pose"], memory["bank_since"]
+        chosen, there = route(memory["pose"], poses, since, self.model.offsets, self.config.routed)
+        rows = torch.arange(len(chosen), device=chosen.device)
+        for rank in range(chosen.shape[1]):
+            slot, age = chosen[:, rank], float(self.config.window + 1 + rank)
+            yield memory["bank"][rows, slot], poses[rows, slot], age, there[:, rank]
 
     def _pass(self, frame: Frame, heard: Heard) -> tuple[Readout, Tensor]:
         """One pass of the trunk; also the keys and values (rows, 2, depth, heads, tokens, head) it made."""
@@ -184,6 +204,9 @@ class Streamer:
             remember(memory, places, kept, self.model.pictures.shows_place(kept), memory["step"])
         memory["shown"] = kept
         memory["moves"] = said.motion.argmax(-1).to(torch.int8)
+        if self.config.bank:  # what falls out of the ring
+            since = (memory["step"] - self.config.window) * memory["ring_full"][:, -1]
+            store(memory, memory["ring"][:, -1], memory["ring_pose"][:, -1], since, self.model.offsets)
         if self.config.window:
             memory["ring"] = torch.cat([ring[:, None].to(memory["ring"].dtype), memory["ring"][:, :-1]], 1)
             memory["ring_pose"] = torch.cat([memory["pose"][:, None], memory["ring_pose"][:, :-1]], 1)

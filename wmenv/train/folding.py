@@ -74,7 +74,8 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
 
     led = end(own, z, time, time, strength)
     if config.guided:
-        unled = end(heedless(own, torch.ones(count) > 0, teacher.config.actions), z, time, time, torch.ones_like(strength))
+        alone = heedless(own, torch.ones(count) > 0, teacher.config.actions)
+        unled = end(alone, z, time, time, torch.ones_like(strength))
         x = (x + (1 - 1 / strength)[wide] * (led - unled)).clamp(-1, 1)
     if alpha < 1:
         between = time - alpha * (time - to)

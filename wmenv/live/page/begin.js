@@ -31,7 +31,7 @@ export class Begin {
     }
     $("template-label").hidden = !spec.templates.length;
     $("prompt-label").hidden = !spec.starts.includes("prompt");
-    $("drop").hidden = !spec.starts.includes("picture") && !spec.starts.includes("moment");
+    $("drop").hidden = !room.may.move || !spec.starts.includes("picture") && !spec.starts.includes("moment");
     $("passes-label").hidden = !room.passes;
     if (room.passes) {
       Object.assign($("passes"), { min: 1, max: room.most_passes });
@@ -56,14 +56,14 @@ export class Begin {
     try {
       await this.give(kind, picture ? await cutToSize(file, this.spec) : await file.arrayBuffer());
       $("stage").focus({ preventScroll: true });
-    } catch (problem) { toast(problem.message); }
+    } catch (problem) { toast(`${file.name}: ${problem.message}`); }
   }
 }
 
 /** The middle of a picture as RGB bytes of the world's size. */
 async function cutToSize(file, { width, height }) {
   let bitmap;
-  try { bitmap = await createImageBitmap(file); } catch { throw new Error(`${file.name} is no picture that this browser can read. Try a PNG or a JPEG.`); }
+  try { bitmap = await createImageBitmap(file); } catch { throw new Error("this browser cannot read that picture. Try a PNG or a JPEG."); }
   const scale = Math.max(width / bitmap.width, height / bitmap.height), canvas = h("canvas", { width, height });
   const ink = canvas.getContext("2d");
   ink.imageSmoothingQuality = "high";

@@ -29,6 +29,7 @@ class Gauge {
 
   /** The series as a line, with another number as a dashed one across. */
   draw(series, line) {
+    this.drawn = [series, line];
     const { clientWidth: width, clientHeight: height } = this.plot, dense = devicePixelRatio || 1;
     if (!width) return;
     Object.assign(this.plot, { width: width * dense, height: height * dense });
@@ -38,6 +39,9 @@ class Gauge {
     if (line) this.stroke(ink, style.getPropertyValue("--faint"), [[0, y(line)], [width, y(line)]], [3, 4]);
     this.stroke(ink, style.getPropertyValue("--accent"), series.map((value, place) => [(place / Math.max(1, series.length - 1)) * width, y(value)]), []);
   }
+
+  /** The same in the colours of now. */
+  redraw() { if (this.drawn) this.draw(...this.drawn); }
 
   stroke(ink, colour, points, dashes) {
     ink.strokeStyle = colour;
@@ -81,9 +85,12 @@ export class Instruments {
     } else if (this.response.length) {
       this.response = [];
       this.gauges.response.say("\u2013", false, "motion that actions explain; needs 64 steps of two actions");
+      this.gauges.response.draw([], null);
     }
     this.gauges.flags.say(`${reverts}, ${drift.step === null ? "none" : `step ${drift.step}`}`, alarms.includes("reverts") || alarms.includes("drift"), drift.step === null ? "snaps back to the start; lasting change of the picture" : `look: ${drift.feature.replaceAll("_", " ")} changed`);
   }
+
+  redraw() { for (const gauge of Object.values(this.gauges)) gauge.redraw(); }
 
   apart(share) { this.gauges.apart.say(share === null ? "\u2013" : `${(100 * share).toFixed(1)} %`, share > 0.25); }
 

@@ -40,6 +40,7 @@ const wire = new Wire({
   },
   room: learn,
   shown: (message) => { draw(message); },
+  waiting: (told) => { if (room) people.learn(Object.assign(room, { waiting: told.people })); },
   caption: ({ text }) => { if (!timeline.at) tell($("caption"), text); },
   receipt: (message) => words.receipt(message),
   gauges: (message) => instruments.hear(message),
@@ -148,8 +149,23 @@ $("theme").addEventListener("click", () => {
 function setTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme; else delete document.documentElement.dataset.theme;
   localStorage.setItem("wmenv-theme", theme);
+  instruments.redraw();
 }
 setTheme(localStorage.getItem("wmenv-theme") ?? "");
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => instruments.redraw());
+
+// Whoever clicks goes on walking with the keys; whoever moves by keyboard stays where they are.
+let pointed = false;
+addEventListener("pointerdown", () => { pointed = true; }, true);
+addEventListener("keydown", () => { pointed = false; }, true);
+addEventListener("click", () => leave("button, summary"));
+addEventListener("change", () => leave("select, input[type=range], input[type=checkbox]"));
+$("help").addEventListener("close", () => leave("button"));
+
+function leave(controls) {
+  const at = document.activeElement;
+  if (pointed && at.matches(controls) && !at.closest("dialog")) $("stage").focus({ preventScroll: true });
+}
 
 const SHORTCUTS = {
   "/": ["say what should happen", () => $("direction").focus()],

@@ -24,6 +24,7 @@ export class Timeline {
     $("branch").addEventListener("click", () => this.branch());
     $("from").addEventListener("click", () => this.choose(0));
     $("to").addEventListener("click", () => this.choose(1));
+    $("all").addEventListener("click", () => { this.chosen = [null, null]; this.ticked(); });
     $("save").addEventListener("click", () => this.save());
     $("kind").replaceChildren(...KINDS.map(([kind, text]) => h("option", { value: kind }, text)));
   }
@@ -36,7 +37,8 @@ export class Timeline {
   learn(room) {
     const moved = this.room && (this.room.room !== room.room || this.room.current !== room.current);
     this.room = room;
-    if (moved) { this.at = null; this.chosen = [null, null]; }
+    if (moved) this.at = null;
+    if (moved || !room.branches.some(({ id }) => id === this.chosen.branch)) this.chosen = [null, null];
     if (this.at && !room.branches.some((branch) => branch.id === this.at.branch)) this.look(null);
     this.rails();
     this.ticked();
@@ -171,6 +173,7 @@ export class Timeline {
     tell($("where"), this.at ? `${step} of ${on.tip}` : String(step));
     scrub.setAttribute("aria-valuetext", `step ${step} of ${on.tip}`);
     $("resume").hidden = !this.at;
+    $("all").hidden = this.chosen.branch === undefined;
     const stretch = this.stretch;
     tell($("range"), `${stretch.from} to ${stretch.to}`);
   }
