@@ -57,6 +57,11 @@ def test_the_world_runs_at_its_pace_while_nobody_acts(address):
     assert last["branch"] == first["branch"]
 
 
+def test_a_world_opened_for_a_task_begins_with_it():
+    with live_server("gridrooms-source", settings={"task": "reach"}) as address, Visitor(address) as visitor:
+        assert visitor.until("room")["template"] == "reach"
+
+
 def test_what_is_held_goes_on_until_it_is_let_go(anna):
     anna.say(kind="hold", action=RIGHT)
     anna.say(kind="pace", paused=False)

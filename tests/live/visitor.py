@@ -25,12 +25,14 @@ PATIENCE_S = 200.0  # on a crowded machine everything takes its time
 
 
 @contextlib.contextmanager
-def live_server(world: str = "pan", token: str | None = None, **rules: Any) -> Iterator[str]:
+def live_server(
+    world: str = "pan", token: str | None = None, settings: dict[str, Any] | None = None, **rules: Any
+) -> Iterator[str]:
     """The address of a server that runs in a thread of this process."""
     door = socket.create_server(("127.0.0.1", 0))
-    app = make_app(world, token=token, rules=Rules(**rules))
-    settings = {"log_level": "warning", "ws_max_size": LONGEST_MESSAGE, "ws_per_message_deflate": False}
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **settings))
+    app = make_app(world, settings, Rules(**rules), token)
+    sockets = {"log_level": "warning", "ws_max_size": LONGEST_MESSAGE, "ws_per_message_deflate": False}
+    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **sockets))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
     thread.start()
     try:

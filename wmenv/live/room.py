@@ -57,7 +57,7 @@ class Room:
 
     async def start(self) -> None:
         """Open the first scene, and let the world run."""
-        first = self.spec.templates[0] if self.spec.templates else None
+        first = self._stock.template
         await self.scene.begin(Start(template=first), 0, template=first)
         await self._entered()
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._tell_gauges())]

@@ -57,6 +57,12 @@ class Stock:
         facts = spec_message(self.spec)
         return {name: facts[name] for name in TOLD}
 
+    @property
+    def template(self) -> str | None:
+        """What a room begins with: the task that the world was opened for, or else its first template."""
+        asked = self._settings.get("task")
+        return asked if asked in self.spec.templates else next(iter(self.spec.templates), None)
+
     def hub(self, passes: int | None) -> Hub:
         """Where the world runs with that many passes."""
         try:
