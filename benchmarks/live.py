@@ -1,9 +1,10 @@
 """From a key press to the changed pixel, in a real browser beside the server, and how many sessions run at once.
 
-Run `python benchmarks/live.py [--quick] [--world gridrooms] [--set KEY=VALUE] [--sessions 8] [--fps 20]`. The server is a process of its
-own. A key press is timed in the page: from the moment the browser says that the key went down to the first animation
-frame after the picture that answers it was drawn, and only if a pixel of it changed. Then as many visitors as
-`--sessions` walk in rooms of their own, and one more reads nothing at all. Prints a table, and last one JSON line.
+Run `python benchmarks/live.py [--quick] [--world gridrooms] [--set KEY=VALUE] [--sessions 8] [--fps 20]`. The server is
+a process of its own. A key press is timed in the page: from the moment the browser says that the key went down to the
+first animation frame after the picture that answers it was drawn, and only if a pixel of it changed. Then as many
+visitors as `--sessions` walk in rooms of their own, and one more reads nothing at all. Prints a table, and last one
+JSON line.
 """
 
 from __future__ import annotations
