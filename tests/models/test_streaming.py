@@ -17,13 +17,13 @@ def begin(streamer, rows=ROWS, seed=0):
     return streamer.empty(torch.arange(rows) + seed, told), told
 
 
-@pytest.mark.parametrize("changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}])
+@pytest.mark.parametrize("changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}, {"matrix": 8}])
 def test_cached_steps_equal_the_whole_sequence_at_once(changes, monkeypatch):
     stream = make_stream(**changes)
     streamer, passes = Streamer(stream), []
     plain = streamer._pass
     monkeypatch.setattr(
-        streamer, "_pass", lambda frame, heard: passes.append((frame, plain(frame, heard))) or passes[-1][1]
+        streamer, "_pass", lambda frame, *rest: passes.append((frame, plain(frame, *rest))) or passes[-1][1]
     )
     memory, told = begin(streamer)
     streamer.begin(memory, passes=1)
@@ -85,7 +85,7 @@ def test_every_head_reacts_to_the_action(any_stream):
 def test_more_passes_hide_less_each_time(tiny_stream, monkeypatch):
     streamer, hidden = Streamer(tiny_stream), []
     plain = streamer._pass
-    monkeypatch.setattr(streamer, "_pass", lambda f, h: hidden.append(f.level.mean().item()) or plain(f, h))
+    monkeypatch.setattr(streamer, "_pass", lambda f, *rest: hidden.append(f.level.mean().item()) or plain(f, *rest))
     memory, _ = begin(streamer)
     drawn = streamer.begin(memory, passes=4)
     assert hidden[0] == 1
@@ -128,13 +128,13 @@ def test_only_rows_with_something_left_to_draw_look_again(tiny_stream, monkeypat
     streamer, looks = Streamer(tiny_stream), []
     plain, unsure = streamer._pass, torch.tensor([0.0, 1.0, 0.0])
 
-    def half_sure(frame, heard):
+    def half_sure(frame, heard, pose):
         looks.append(len(frame.action))
-        said, ring = plain(frame, heard)
+        said, made = plain(frame, heard, pose)
         certain = torch.nn.functional.one_hot(torch.full((49,), 7), 50) * 1e4
         if len(looks) == 1:
             said.pictures = torch.where(unsure[:, None, None] > 0, said.pictures * 0, certain)
-        return said, ring
+        return said, made
 
     memory, _ = begin(streamer)
     monkeypatch.setattr(streamer, "_pass", half_sure)
@@ -148,12 +148,12 @@ def test_a_dream_is_looked_over_until_nothing_in_it_is_absurd(tiny_stream, monke
     streamer, looks = Streamer(tiny_stream), []
     plain = streamer._pass
 
-    def of_two_minds(frame, heard):
+    def of_two_minds(frame, heard, pose):
         looks.append(len(frame.action))
-        said, ring = plain(frame, heard)
+        said, made = plain(frame, heard, pose)
         tile = 7 if len(looks) == 1 else 8  # certain at first, and then of something else
         said.pictures = torch.nn.functional.one_hot(torch.full((len(frame.action), 49), tile), 50) * 1e4
-        return said, ring
+        return said, made
 
     memory, _ = begin(streamer)
     monkeypatch.setattr(streamer, "_pass", of_two_minds)

@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wmenv.models.matrix import MatrixMemory
 from wmenv.models.position import rotate
 
 
@@ -21,15 +22,17 @@ class Heard:
     """Keys and values (rows, heads, n, head) that a frame attends to beside its own, rotated as the frame sees them.
 
     `blocked` (rows, 1, 1, own + n) is True where there is nothing to attend to; a frame's own tokens come first.
+    `matrix` holds the matrices of a recurrent memory, where there is one.
     """
 
     keys: Tensor
     values: Tensor
     blocked: Tensor
+    matrix: Tensor | None = None
 
     def of(self, rows: Tensor) -> Heard:
         """What these rows hear."""
-        return Heard(self.keys[rows], self.values[rows], self.blocked[rows])
+        return Heard(*(None if value is None else value[rows] for value in vars(self).values()))
 
 
 def blocked(own: int, *masks: Tensor) -> Tensor:
@@ -94,10 +97,11 @@ class Block(nn.Module):
     """Attention and MLP with shift, scale and gate per frame; the gates start at zero, so a new block is the
     identity."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, key: int = 0) -> None:
         super().__init__()
         self.attention = Attention(width, heads)
         self.mlp = Mlp(width, hidden)
+        self.matrix = MatrixMemory(width, heads, key) if key else None
         self.modulation = nn.Parameter(torch.zeros(6, width))
         self.width = width
 

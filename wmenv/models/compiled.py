@@ -6,6 +6,8 @@ time, so that no step of an episode pays for it. Needs a C++ compiler on the mac
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -51,14 +53,14 @@ class CompiledStreamer(Streamer):
             return heard
         room = self.config.slot
         keys, values = (F.pad(x, (0, 0, 0, room)) for x in (heard.keys, heard.values))
-        return Heard(keys, values, F.pad(heard.blocked, (0, room), value=True))
+        return replace(heard, keys=keys, values=values, blocked=F.pad(heard.blocked, (0, room), value=True))
 
-    def _pass(self, frame: Frame, heard: Heard) -> tuple[Readout, Tensor]:
-        inputs = [*vars(frame).values(), *vars(heard).values()]
+    def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
+        inputs = [pose, *vars(frame).values(), *vars(heard).values()]
         for value in inputs:
             if value is not None and len(value) > 1:
                 torch._dynamo.mark_dynamic(value, 0)
         return self._kernel(*inputs)
 
-    def _flat(self, *inputs: Tensor) -> tuple[Readout, Tensor]:
-        return super()._pass(Frame(*inputs[:FIELDS]), Heard(*inputs[FIELDS:]))
+    def _flat(self, pose: Tensor, *inputs: Tensor) -> tuple[Readout, Memory]:
+        return super()._pass(Frame(*inputs[:FIELDS]), Heard(*inputs[FIELDS:]), pose)

@@ -14,6 +14,9 @@ def pass_flops(config: StreamConfig) -> int:
     projections = 2 * n * (4 * d * d + 3 * d * config.hidden)
     heard = n * (1 + config.window + min(config.routed, config.bank)) + config.slot
     attention = 4 * n * heard * d
+    if config.matrix:  # keys, queries, values, gates and back, then writing and reading
+        projections += 2 * n * d * (2 * config.heads * config.matrix + 2 * d + 2 * config.heads)
+        attention += 4 * n * config.matrix * (d + config.heads)
     modulation = 2 * (d * d + 6 * d * d)
     return config.depth * (projections + attention) + modulation + _head_flops(config)
 
@@ -39,6 +42,7 @@ def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
     """Bytes that one row keeps for ever: ring, instruction, places, and a few numbers."""
     kv = 2 * config.depth * config.channels * number_bytes
     ring = config.window * (kv * config.tokens + 13) + config.bank * (kv * config.tokens + 16)
+    matrices = 4 * config.depth * config.matrix * (config.channels + config.heads)
     patch = 2 if config.pictures == "tiles" else 3 * config.patch**2
     places = config.recall_place * config.places**2 * (patch + 4 + 2)
-    return ring + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28
+    return ring + matrices + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28

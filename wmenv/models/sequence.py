@@ -5,7 +5,7 @@ Every frame has its own noise level and hears the frames before it through the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from einops import rearrange, repeat
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from wmenv.models.bank import SAME_VIEW, route
 from wmenv.models.block import Heard, blocked
+from wmenv.models.matrix import MatrixMemory, before_each
 from wmenv.models.position import overlap, rotate
 from wmenv.models.stream import Frame, Readout, Stream
 
@@ -22,13 +23,15 @@ class Passage:
     """Stretches of episodes: `frame` holds (batch * time, ...) rows, time fastest.
 
     `words` is (batch, 1 + n, slot): the instruction, then the directions typed during the stretch; `directed` (batch,
-    time) says which of those led to each frame, 0 for none.
+    time) says which of those led to each frame, 0 for none. `without`, by the name of a memory, masks (batch,) the
+    stretches that have to do without it.
     """
 
     frame: Frame
     pose: Tensor
     words: Tensor
     directed: Tensor
+    without: dict[str, Tensor] = field(default_factory=dict)
 
 
 def run_passage(model: Stream, passage: Passage) -> Readout:
@@ -36,10 +39,18 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
     time = passage.directed.shape[1]
     text_keys, text_values = model.read_text(rearrange(passage.words, "b n s -> (b n) s"))
     text_mask, row = _text_of_frames(passage)
-    ring = _Past(model, passage.pose, time)
+    ring = _Past(model, passage.pose, time, passage.without.get("bank"))
     nothing = blocked(model.config.tokens, *ring.masks, text_mask)
     x, shared = model.embed(passage.frame)
-    own = model.own_phases()
+    own, places = model.own_phases(), model.place_phases(passage.pose.flatten(0, 1))
+
+    def recalled(memory: MatrixMemory, x: Tensor) -> Tensor:
+        assert places is not None
+        matrices = before_each(*memory.write(x, places), time)
+        if "matrix" in passage.without:
+            matrices = matrices * ~passage.without["matrix"].repeat_interleave(time)[:, None, None, None]
+        return memory.read(x, places, matrices)
+
     for depth, block in enumerate(model.blocks):
 
         def heard(k: Tensor, v: Tensor, depth: int = depth) -> Heard:
@@ -47,7 +58,7 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
             values = [*ring.values(v), _gather_text(text_values[:, depth], row)]
             return Heard(torch.cat(keys, 2), torch.cat(values, 2), nothing)
 
-        x, _, _ = model.layer(block, x, shared, own, heard)
+        x, _, _ = model.layer(block, x, shared, own, heard, recalled)
     return model.read(x)
 
 
@@ -71,7 +82,7 @@ class _Past:
     """What every frame of a passage hears of those before it: the ring, newest first, and the key frames routed to it;
     all seen from where that frame is seen."""
 
-    def __init__(self, model: Stream, pose: Tensor, time: int) -> None:
+    def __init__(self, model: Stream, pose: Tensor, time: int, without_bank: Tensor | None) -> None:
         self.time = time
         self.ages = range(1, model.config.window + 1)
         self.phases = [model.past_phases(pose.flatten(0, 1), self._past(pose, age), float(age)) for age in self.ages]
@@ -79,16 +90,17 @@ class _Past:
         self.masks = [(index >= age).flatten()[:, None].expand(-1, model.config.tokens) for age in self.ages]
         self.routed: list[Tensor] = []
         if model.config.bank:
-            self._route(model, pose)
+            self._route(model, pose, without_bank)
 
-    def _route(self, model: Stream, pose: Tensor) -> None:
+    def _route(self, model: Stream, pose: Tensor, without: Tensor | None) -> None:
         """For every frame those of the passage before its ring that it hears: as though the bank never overflowed."""
         batch, time = pose.shape[:2]
         frames = torch.arange(time, device=pose.device)
         before = frames[None] + model.config.window < frames[:, None]
         alike = overlap(pose[:, :, None], pose[:, None], model.offsets) > SAME_VIEW
         replaced = (alike[:, None] & (frames[None] > frames[:, None]) & before[:, None]).any(-1)
-        since = torch.where(before & ~replaced, frames[None] + 1, 0)
+        there = before & ~replaced if without is None else before & ~replaced & ~without[:, None, None]
+        since = torch.where(there, frames[None] + 1, 0)
         past = pose[:, None].expand(-1, time, -1, -1)
         chosen, there = route(pose, past, since, model.offsets, model.config.routed)
         first = torch.arange(batch, device=pose.device)[:, None] * time

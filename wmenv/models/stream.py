@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from wmenv.models.block import Block, Heard, normed
+from wmenv.models.matrix import MatrixMemory
 from wmenv.models.pictures import Pixels, Tiles, make_pictures
 from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
 
@@ -38,6 +39,7 @@ class StreamConfig(BaseModel):
     hidden: int = 512  # of each MLP
     window: int = 1  # past frames in the ring
     bank: int = 0  # key frames that are kept beyond the ring
+    matrix: int = 0  # channels of a key of the recurrent matrix memory in each head of each block; 0: none
     routed: int = 4  # key frames of the bank that a frame hears, those that show most of what is in view
     pictures: Literal["tiles", "pixels"] = "tiles"  # "tiles": choose from a palette; "pixels": colours, from noise
     palette: int = 0  # entries of the palette
@@ -135,7 +137,7 @@ class Stream(nn.Module):
         self.action = nn.Embedding(config.actions + 1, d)
         self.level = nn.Linear(16 * self.pictures.levels, d)
         self.condition = nn.Sequential(nn.Linear(d, d), nn.SiLU(), nn.Linear(d, 6 * d))
-        self.blocks = nn.ModuleList(Block(d, config.heads, config.hidden) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(Block(d, config.heads, config.hidden, config.matrix) for _ in range(config.depth))
         self.word = nn.Embedding(max(len(config.words) + 2, 1), d)
         self.word_slots = nn.Parameter(torch.randn(config.slot, d) * 0.02)
         self.text_condition = nn.Parameter(torch.zeros(6 * d))
@@ -146,6 +148,7 @@ class Stream(nn.Module):
         self.motion = nn.Linear(d, config.actions * len(config.motions))
         self.scale = nn.Parameter(torch.ones(d))
         self.rotary = ViewerRotary(d // config.heads)
+        self.compass = ViewerRotary(config.matrix) if config.matrix else None
         self.register_buffer("offsets", view_offsets(*config.grid, config.anchor), persistent=False)
         self._initialise()
 
@@ -158,6 +161,9 @@ class Stream(nn.Module):
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.5)
         nn.init.normal_(self.condition[-1].weight, std=0.1 * self.config.channels**-0.5)
+        for block in self.blocks:
+            if block.matrix is not None:
+                block.matrix.start()
         for head in (self.reward, self.flags, self.motion, self.sound_out, self.pictures.head):
             if head is not None:  # a new model says nothing before it has learnt something
                 nn.init.zeros_(head.weight)
@@ -201,6 +207,14 @@ class Stream(nn.Module):
         places = places_in_view(past, self.token_offsets())
         return self.rotary(seen_from(pose, places), age)
 
+    def place_phases(self, pose: Tensor) -> Phases | None:
+        """Phases (rows, 1, tokens, key / 2) of where in the world the tokens of a frame seen from `pose` stand; for
+        the matrix memory."""
+        if self.compass is None:
+            return None
+        cos, sin = self.compass(places_in_view(pose, self.token_offsets()), 0.0)
+        return cos, sin
+
     # --- tokens through ---
 
     def layer(
@@ -210,12 +224,16 @@ class Stream(nn.Module):
         shared: Tensor,
         own: Phases | None,
         heard: Callable[[Tensor, Tensor], Heard | None],
+        recalled: Callable[[MatrixMemory, Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys. Returns x, keys,
-        values."""
+        """One block over (rows, n, channels); `heard(keys, values)` may use this layer's own keys, and `recalled` is
+        what its matrix memory answers to the tokens. Returns x, keys, values."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = block.modulate(shared)
-        q, k, v = block.attention.project(block.enter(x, shift_a, scale_a))
+        entered = block.enter(x, shift_a, scale_a)
+        q, k, v = block.attention.project(entered)
         x = x + gate_a * block.attention.attend(q, k, v, own, heard(k, v))
+        if block.matrix is not None and recalled is not None:
+            x = x + recalled(block.matrix, entered)
         x = x + gate_m * block.mlp(block.enter(x, shift_m, scale_m))
         return x, k, v
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from wmenv.models.bank import empty_bank, route, store
 from wmenv.models.block import Heard, blocked
+from wmenv.models.matrix import MatrixMemory
 from wmenv.models.place import empty_places, recall, remember
 from wmenv.models.position import moved, places_in_view, rotate
 from wmenv.models.stream import Frame, Readout, Stream
@@ -23,9 +24,10 @@ from wmenv.models.stream import Frame, Readout, Stream
 Memory = dict[str, Tensor]
 
 MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all is for comparison
-    "all": frozenset({"places", "window", "bank"}),
+    "all": frozenset({"places", "window", "bank", "matrix"}),
     "places": frozenset({"places"}),
     "bank": frozenset({"window", "bank"}),
+    "matrix": frozenset({"window", "matrix"}),
     "window": frozenset({"window"}),
     "none": frozenset(),
 }
@@ -74,9 +76,15 @@ class Streamer:
             "ring_full": torch.zeros(rows, config.window, dtype=torch.bool, device=device),
             "told": torch.stack([keys, values], 1),
             "told_mask": instruction > 0,
+            "matrix": self._no_matrix(rows),
             **empty_bank(rows, config.bank, frame, number, device),
             **empty_places(rows, config.places * config.recall_place, cell, kept, never, device),
         }
+
+    def _no_matrix(self, rows: int) -> Tensor:
+        config, head = self.config, self.config.channels // self.config.heads
+        shape = (rows, config.depth, config.heads, config.matrix, head + 1)
+        return torch.zeros(shape, device=self.model.slots.device)
 
     # --- steps ---
 
@@ -117,7 +125,8 @@ class Streamer:
         heard = self._heard(memory, words)
         canvas = pictures.blank(seed, step) if given is None else given
         level = pictures.level(canvas, passes if given is not None else 0, passes)
-        said, ring = self._pass(self._frame(canvas, place, age, spot, level, action), heard)
+        pose = memory["pose"]
+        said, made = self._pass(self._frame(canvas, place, age, spot, level, action), heard, pose)
         looks, open_ = torch.ones_like(seed), torch.zeros_like(seed) > 0
         if given is None:
             canvas, open_ = pictures.settle(canvas, said.pictures, seed, step, 0, passes, patient)
@@ -127,13 +136,15 @@ class Streamer:
                 break
             level = pictures.level(canvas[rows], number, passes)
             inputs = (canvas[rows], place[rows], age[rows], spot[rows], level, action[rows])
-            again, ring[rows] = self._pass(self._frame(*inputs), heard.of(rows))
+            again, anew = self._pass(self._frame(*inputs), heard.of(rows), pose[rows])
+            for name, value in anew.items():
+                made[name][rows] = value
             settled = pictures.settle(inputs[0], again.pictures, seed[rows], step[rows], number, passes, patient)
             canvas[rows], open_[rows] = settled
             said.put(rows, again)
             looks[rows] += 1
         kept = pictures.keep(canvas)
-        self._commit(memory, kept, places, said, ring)
+        self._commit(memory, kept, places, said, made)
         return Drawn(kept, memory["pose"], said, looks)
 
     def _recalled(self, memory: Memory, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -175,7 +186,8 @@ class Streamer:
             keys.append(typed_keys)
             values.append(typed_values)
             masks.append(words > 0)
-        return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks))
+        matrix = memory["matrix"] if "matrix" in self.uses else torch.zeros_like(memory["matrix"])
+        return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks), matrix)
 
     def _routed(self, memory: Memory) -> Iterator[tuple[Tensor, Tensor, float, Tensor]]:
         """The key frames that each row hears, the newest first: what was made of each, its pose, how old it is taken to
@@ -187,19 +199,29 @@ class Streamer:
             slot, age = chosen[:, rank], float(self.config.window + 1 + rank)
             yield memory["bank"][rows, slot], poses[rows, slot], age, there[:, rank]
 
-    def _pass(self, frame: Frame, heard: Heard) -> tuple[Readout, Tensor]:
-        """One pass of the trunk; also the keys and values (rows, 2, depth, heads, tokens, head) it made."""
+    def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
+        """One pass of the trunk; also what it made for memory: keys and values (rows, 2, depth, heads, tokens, head),
+        and the matrices after it."""
         x, shared = self.model.embed(frame)
-        keys, values = [], []
+        places = self.model.place_phases(pose)
+        keys, values, matrices = [], [], []
         for depth, block in enumerate(self.model.blocks):
             past = Heard(heard.keys[:, depth], heard.values[:, depth], heard.blocked)
-            x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_it_was, past))
+
+            def recalled(memory: MatrixMemory, x: Tensor, depth: int = depth) -> Tensor:
+                written, kept = memory.write(x, places)
+                matrices.append(kept[..., None, None] * heard.matrix[:, depth] + written)
+                return memory.read(x, places, heard.matrix[:, depth])
+
+            x, k, v = self.model.layer(block, x, shared, self.own, partial(_as_it_was, past), recalled)
             keys.append(k)
             values.append(v)
-        return self.model.read(x), torch.stack([torch.stack(keys, 1), torch.stack(values, 1)], 1)
+        made = {"ring": torch.stack([torch.stack(keys, 1), torch.stack(values, 1)], 1)}
+        return self.model.read(x), made | ({"matrix": torch.stack(matrices, 1).float()} if matrices else {})
 
-    def _commit(self, memory: Memory, kept: Tensor, places: Tensor, said: Readout, ring: Tensor) -> None:
+    def _commit(self, memory: Memory, kept: Tensor, places: Tensor, said: Readout, made: Memory) -> None:
         """Write what was drawn to every kind of memory."""
+        memory.update(matrix=made.get("matrix", memory["matrix"]))
         if self.config.recall_place:
             remember(memory, places, kept, self.model.pictures.shows_place(kept), memory["step"])
         memory["shown"] = kept
@@ -208,7 +230,7 @@ class Streamer:
             since = (memory["step"] - self.config.window) * memory["ring_full"][:, -1]
             store(memory, memory["ring"][:, -1], memory["ring_pose"][:, -1], since, self.model.offsets)
         if self.config.window:
-            memory["ring"] = torch.cat([ring[:, None].to(memory["ring"].dtype), memory["ring"][:, :-1]], 1)
+            memory["ring"] = torch.cat([made["ring"][:, None].to(memory["ring"].dtype), memory["ring"][:, :-1]], 1)
             memory["ring_pose"] = torch.cat([memory["pose"][:, None], memory["ring_pose"][:, :-1]], 1)
             full = torch.ones_like(memory["ring_full"][:, :1])
             memory["ring_full"] = torch.cat([full, memory["ring_full"][:, :-1]], 1)

@@ -16,7 +16,7 @@ class ObjectiveConfig(Config):
     undrawn: float = 0.45  # share of frames that are nothing but noise
     clean: float = 0.2  # share of frames without any
     wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
-    forget: float = 0.05  # share of passages without memory of places, and, drawn apart, without the last frame
+    forget: float = 0.05  # share of passages without memory of places; drawn apart, without each other kind of memory
     fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
     grain: float = 0.03  # at most so much noise in what memory holds of pixels
     folded: float = 0.5  # share of passages of pixels that learn to jump; the others learn where the way ends
@@ -26,6 +26,7 @@ class ObjectiveConfig(Config):
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
+    remembered: float = 1.0  # weight of hidden tiles that were seen, but not in the frame before
     motion: float = 0.3
     reward: float = 0.2
     end: float = 0.2

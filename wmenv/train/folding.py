@@ -38,7 +38,8 @@ def blur(palette: Palette, batch: Batch, config: ObjectiveConfig, generator: tor
     to = torch.where(jumps, torch.where(chance[0] < 0.4, 0.0, time * chance[1]), time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** (chance[1]), 1.0)
     changed = (batch.age > 0) & (batch.place != batch.tiles)
-    weight = torch.where(changed, config.changed, 1.0) / time[..., None].clamp(min=FLATTEST) ** 2
+    matters = torch.where(batch.age > 1, config.remembered, 1.0)
+    weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)
     return Asked(canvas, torch.stack([time, to, strength], -1), weight, clean, time)
 
@@ -101,7 +102,12 @@ def _first(passage: Passage, count: int) -> Passage:
     rows = count * passage.directed.shape[1]
     frame = replace(passage.frame, **{n: v[:rows] for n, v in vars(passage.frame).items() if v is not None})
     return replace(
-        passage, frame=frame, pose=passage.pose[:count], words=passage.words[:count], directed=passage.directed[:count]
+        passage,
+        frame=frame,
+        pose=passage.pose[:count],
+        words=passage.words[:count],
+        directed=passage.directed[:count],
+        without={name: who[:count] for name, who in passage.without.items()},
     )
 
 

@@ -25,7 +25,8 @@ def hide(pictures: Tiles, batch: Batch, config: ObjectiveConfig, generator: torc
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
     canvas = torch.where(hidden, pictures.undrawn, torch.where(wrong, other, batch.tiles))
     changed = ~unknown & (batch.place != batch.tiles) & pictures.anchored[batch.tiles]
-    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, 1.0), config.visible)
+    matters = torch.where(batch.age > 1, config.remembered, 1.0)
+    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, matters), config.visible)
     return Asked(canvas, hidden.float().mean(-1, keepdim=True), weight, batch.tiles, level)
 
 

@@ -60,6 +60,7 @@ class TrainConfig(Config):
 
 
 DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
+MEMORY = ("window", "bank", "routed", "matrix", "recall_place", "recall_spot", "places")
 
 
 @dataclass
@@ -203,15 +204,16 @@ def _average(run: Run, keep: float) -> None:
 
 
 def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
-    """The weights of a checkpoint, if it is of the model's config; from one that draws with another alphabet, those of
-    everything but the drawing."""
+    """The weights of a checkpoint, if it is of the model's config. Kinds of memory may be added or taken away; from one
+    that draws with another alphabet, everything but the drawing is taken."""
     given, _ = load_stream(path)
     drawing = {name for name in DRAWING if given.config.pictures != model.config.pictures}
-    differ = [n for n, value in model.config if getattr(given.config, n) != value and n not in drawing]
+    differ = [n for n, value in model.config if getattr(given.config, n) != value and n not in {*drawing, *MEMORY}]
     if differ:
         raise CheckpointError(f"{path} cannot start this run: its config differs in {', '.join(differ)}.")
     state = given.state_dict()
-    return {n: v for n, v in state.items() if not drawing or not n.startswith(("pictures.", "level."))}
+    known = model.state_dict()
+    return {n: v for n, v in state.items() if n in known and not (drawing and n.startswith(("pictures.", "level.")))}
 
 
 def save(run: Run, out: Path, facts: dict) -> None:

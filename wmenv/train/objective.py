@@ -27,7 +27,8 @@ def passage_of(
     pictures, shape = model.pictures, batch.directed.shape
     pixels = isinstance(pictures, Pixels)
     asked = blur(palette, batch, config, generator) if pixels else hide(pictures, batch, config, generator)
-    place, age, spot = _forget(batch, palette.unseen, config, generator)
+    lost = torch.rand(4, shape[0], generator=generator) < config.forget
+    place, age, spot = _forget(batch, lost[:2], palette.unseen, config, generator)
     if pixels:
         place, spot = (grainy(palette.kept(tiles), config, generator) for tiles in (place, spot))
     frame = Frame(
@@ -40,7 +41,8 @@ def passage_of(
         sound=batch.sound.flatten(0, 1),
         hears=((asked.noise < 1) & (torch.rand(shape, generator=generator) < 0.3)).float().flatten(),
     )
-    passage = Passage(frame, batch.pose, batch.words, batch.directed)
+    without = {name: lost[at] for name, at in (("bank", 2), ("matrix", 3)) if getattr(model.config, name)}
+    passage = Passage(frame, batch.pose, batch.words, batch.directed, without)
     if config.guided and pixels:
         deaf = torch.rand(shape[0], generator=generator) < config.heedless
         deaf[: round(config.folded * shape[0])] = False  # those that jump are led
@@ -49,14 +51,15 @@ def passage_of(
 
 
 def _forget(
-    batch: Batch, never: int, config: ObjectiveConfig, generator: torch.Generator
+    batch: Batch, lost: Tensor, never: int, config: ObjectiveConfig, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Memory as it is, but for some passages that lose one kind of it, and some patches that lose theirs.
+    """Memory as it is, but for the passages that have `lost` (2, batch) that of places or the last frame, and for some
+    patches that lose theirs.
 
     A dream's memory is never as good as the truth's: what it wrongly left dark a frame ago must not stay dark for ever.
     """
     shape = batch.tiles.shape
-    lost = torch.rand(2, len(batch.tiles), 1, 1, generator=generator) < config.forget
+    lost = lost[..., None, None]
     rate = config.fade * (2 * torch.rand(2, *shape[:2], 1, generator=generator) - 1).clamp(min=0)
     gone = lost | (torch.rand(2, *shape, generator=generator) < rate)
     place = torch.where(gone[0], never, batch.place)
