@@ -12,7 +12,7 @@ import pytest
 
 from tests.models.conftest import make_stream
 from wmenv.contract import Direction, Start, no_directions
-from wmenv.errors import OptionError, SnapshotError, StartError, UnsupportedError
+from wmenv.errors import DirectionError, OptionError, SnapshotError, StartError, UnsupportedError
 from wmenv.models.checkpoint import save_stream
 from wmenv.sources.gridrooms.grammar import VOCABULARY
 from wmenv.sources.gridrooms.spec import spec_of
@@ -75,6 +75,11 @@ def test_it_begins_with_the_picture_it_is_given(world):
     _, outcome = world.open([Start(), Start(picture=dreamt.frames[0])], [0, 1])
     assert (outcome.frames[1] == dreamt.frames[0]).all()
     assert (outcome.frames[0] != dreamt.frames[0]).any()
+
+
+def test_a_prompt_in_unknown_words_is_refused_by_name(world):
+    with pytest.raises(DirectionError, match="xyzzy"):
+        world.open([Start(prompt="a red ball appears ahead; xyzzy")], [0])
 
 
 def test_a_prompt_is_directed_before_the_first_frame(world):

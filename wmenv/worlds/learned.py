@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
-from wmenv.errors import OptionError, UnsupportedError, did_you_mean
+from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer
@@ -44,7 +45,8 @@ class LearnedWorld:
     remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither.
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
-    sentences, parted by semicolons, that are directed one after another before the first frame is shown.
+    sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
+    with words that are not known here is an error.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class LearnedWorld:
             reward="head" if ends else None,
             terminates=ends,
             directions=bool(self.config.words),
-            words=self._facts["source"] in TELLERS,
+            words=self._facts["source"] in TELLERS and self.config.pictures == "tiles",
             audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
             pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
@@ -183,6 +185,9 @@ class LearnedWorld:
     def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:
         """Direct each sentence of each prompt while the viewer stands still, before anything is shown."""
         sentences = [[s.strip() for s in (start.prompt or "").split(";") if s.strip()] for start in starts]
+        for sentence in itertools.chain(*sentences):
+            if strange := self._strange(sentence):
+                raise DirectionError(f"cannot start from the prompt {sentence!r}: {strange}")
         still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64)
         for turn in range(max(map(len, sentences), default=0)):
             rows = [row for row, said in enumerate(sentences) if turn < len(said)]
@@ -218,11 +223,13 @@ class LearnedWorld:
     def _receipt(self, direction: Direction | None, applied: bool) -> Receipt | None:
         if direction is None or applied:
             return Receipt(True) if direction else None
-        strange = [word for word in split_words(direction.text) if self._words.encode(word, 1)[0] == NEW]
-        why = (
-            f"it does not know the words {', '.join(strange)}" if strange else "it sees no way to do that here and now"
-        )
-        return Receipt(False, f"the world refuses: {why}.")
+        why = self._strange(direction.text) or "it sees no way to do that here and now."
+        return Receipt(False, f"the world refuses: {why}")
+
+    def _strange(self, text: str) -> str:
+        """Which words of a sentence are not known here, as the end of a message; "" if all are."""
+        strange = [word for word in split_words(text) if self._words.encode(word, 1)[0] == NEW]
+        return f"it does not know the words {', '.join(strange)}." if strange else ""
 
 
 @functools.lru_cache(maxsize=8)
