@@ -4,7 +4,7 @@ import cv2
 
 from wmenv.train import collect as collecting
 from wmenv.train import onlooker
-from wmenv.train.collect import collect
+from wmenv.train.collect import Source, collect
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.onlooker import SHOWN, Onlooker
 
@@ -12,7 +12,7 @@ from wmenv.train.onlooker import SHOWN, Onlooker
 def test_a_run_leaves_curves_and_sheets(tmp_path, monkeypatch):
     monkeypatch.setattr(collecting, "SHARD", 6)
     monkeypatch.setattr(onlooker, "SHEET_SECONDS", 0.0)
-    collect("gridrooms", tmp_path / "data", 6, workers=1)
+    collect(Source("gridrooms"), tmp_path / "data", 6, workers=1)
     model = {"channels": 16, "depth": 1, "heads": 2, "hidden": 16}
     plain = {"compile": False, "bf16": False, "batch": 2, "time": 2, "tell_steps": 1, "threads": 1, "steps": 2}
     folders = {"data": str(tmp_path / "data"), "out": str(tmp_path / "run")}

@@ -13,7 +13,7 @@ from wmenv.sources.gridrooms.record import record_episode
 from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
-from wmenv.train.collect import collect, shard_path
+from wmenv.train.collect import Source, collect, shard_path
 from wmenv.train.data import TYPED, Episodes
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
@@ -27,7 +27,7 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(collecting, "SHARD", 6)
-        counts = collect("gridrooms", folder, 12, workers=1)
+        counts = collect(Source("gridrooms"), folder, 12, workers=1)
     assert counts["episodes"] == counts["written"] == 12
     return folder
 
@@ -54,13 +54,13 @@ def test_an_episode_follows_from_its_number():
 def test_collecting_again_writes_nothing_new(data, monkeypatch):
     monkeypatch.setattr(collecting, "SHARD", 6)
     before = shard_path(data, 1).stat().st_mtime_ns
-    assert collect("gridrooms", data, 12, workers=1)["written"] == 0
+    assert collect(Source("gridrooms"), data, 12, workers=1)["written"] == 0
     assert shard_path(data, 1).stat().st_mtime_ns == before
 
 
 def test_an_unknown_source_is_named(tmp_path):
     with pytest.raises(UnknownWorldError, match="gridrooms"):
-        collect("gridroms", tmp_path, 6, workers=1)
+        collect(Source("gridroms"), tmp_path, 6, workers=1)
 
 
 def test_memory_in_the_data_is_what_was_last_seen_there(episodes):

@@ -13,20 +13,25 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 
 
 def collect(
-    source: Annotated[str, typer.Argument(help="What to record, such as gridrooms.")],
+    source: Annotated[str, typer.Argument(help="gridrooms, or any world to be filmed.")],
     out: Annotated[Path, typer.Option(help="Folder of the shards; what is there is kept.")] = Path("data/gridrooms"),
     episodes: Annotated[int, typer.Option(min=1)] = 10_000,
     first: Annotated[int, typer.Option(min=0, help="Number of the first episode.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores if not said.")] = None,
+    size: Annotated[str, typer.Option(metavar="HxW", help="Of the frames, where a world is filmed.")] = "128x128",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Of the world.")] = None,
 ) -> None:
     """Record episodes of a source to train on."""
-    from wmenv.train.collect import SHARD, collect
+    from wmenv.config import with_overrides
+    from wmenv.train.collect import Source, collect
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress:
-        task = progress.add_task("episodes", total=-(-episodes // SHARD) * SHARD)
+        task = progress.add_task("episodes", total=episodes)
         tell = lambda done, steps: progress.update(task, completed=done, description=f"{steps} steps")
-        counts = collect(source, out, episodes, first, workers, tell)
+        height, _, width = size.partition("x")
+        chosen = Source(source, with_overrides({}, settings or []), (int(height), int(width)))
+        counts = collect(chosen, out, episodes, first, workers, tell)
     print(json.dumps(counts))
 
 

@@ -1,7 +1,8 @@
 """Episodes by number, written in shards by as many processes as there are cores; what is already there is kept.
 
 A shard is a numbered npz file written under another name and moved into place when it is whole, so a collection can be
-stopped at any moment and continued. Knows nothing of what a source records beyond named arrays.
+stopped at any moment and continued. Sources that are made of tiles record those; any other world is filmed. Knows
+nothing of either beyond named arrays.
 """
 
 from __future__ import annotations
@@ -11,26 +12,34 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from wmenv.errors import UnknownWorldError, did_you_mean
-
 RECORDERS = {"gridrooms": "wmenv.sources.gridrooms.record"}
-SHARD = 250  # episodes
+CAMERA = "wmenv.train.footage"
+SHARD = 250  # episodes, unless the recorder has a `shard` of its own
 
 
-def recorder(source: str) -> ModuleType:
-    """The module that records a source: `record_episode(number)` and `data_facts()`."""
-    if source not in RECORDERS:
-        raise UnknownWorldError(f"no source {source!r} to collect from. {did_you_mean(source, RECORDERS)}")
-    return importlib.import_module(RECORDERS[source])
+@dataclass(frozen=True)
+class Source:
+    """What is recorded: the name of a world, its settings, and the size of its frames where it is filmed."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (128, 128)
+
+    def recorder(self) -> Any:
+        """What records it: `record_episode(number)`, `data_facts()`, and maybe `shard`."""
+        if self.name in RECORDERS:
+            return importlib.import_module(RECORDERS[self.name])
+        return importlib.import_module(CAMERA).Camera(self.name, self.settings, self.size)
 
 
 def collect(
-    source: str,
+    source: Source,
     out: Path,
     episodes: int,
     first: int = 0,
@@ -42,27 +51,29 @@ def collect(
     `tell(episodes, steps)` is called after every shard with how many have been written in this run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write_facts(source, out)
-    shards = range(first // SHARD, -(-(first + episodes) // SHARD))
+    recorder = source.recorder()
+    _write_facts(recorder.data_facts(), out)
+    size = getattr(recorder, "shard", SHARD)
+    shards = range(first // size, -(-(first + episodes) // size))
     missing = [shard for shard in shards if not shard_path(out, shard).exists()]
     done = steps = 0
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         for job in as_completed([pool.submit(write_shard, source, out, shard) for shard in missing]):
-            done, steps = done + SHARD, steps + job.result()
+            done, steps = done + size, steps + job.result()
             tell(done, steps)
-    return {"episodes": len(shards) * SHARD, "written": done, "steps": steps}
+    return {"episodes": len(shards) * size, "written": done, "steps": steps}
 
 
 def shard_path(out: Path, shard: int) -> Path:
     return out / f"episodes-{shard:05d}.npz"
 
 
-def write_shard(source: str, out: Path, shard: int) -> int:
+def write_shard(source: Source, out: Path, shard: int) -> int:
     """Record and write one shard; returns its number of steps."""
-    record = recorder(source).record_episode
-    recordings = [record(number) for number in range(shard * SHARD, (shard + 1) * SHARD)]
-    columns = ("tiles", "pose", "action", "reward", "end", "sound")
-    arrays = {name: np.concatenate([getattr(r, name) for r in recordings]) for name in columns}
+    recorder = source.recorder()
+    size = getattr(recorder, "shard", SHARD)
+    recordings = [recorder.record_episode(number) for number in range(shard * size, (shard + 1) * size)]
+    arrays = {name: np.concatenate([getattr(r, name) for r in recordings]) for name in recordings[0].columns}
     arrays["steps"] = np.array([len(r.action) for r in recordings], np.int32)
     texts = [{"instruction": r.instruction, "task": r.task, "policy": r.policy, "typed": r.typed} for r in recordings]
     arrays["texts"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
@@ -76,8 +87,7 @@ def write_shard(source: str, out: Path, shard: int) -> int:
     return int(arrays["steps"].sum())
 
 
-def _write_facts(source: str, out: Path) -> None:
-    facts = recorder(source).data_facts()
+def _write_facts(facts: dict[str, Any], out: Path) -> None:
     arrays = {name: value for name, value in facts.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in facts.items() if name not in arrays}
     np.savez_compressed(out / "facts.npz", plain=np.frombuffer(json.dumps(plain).encode(), np.uint8), **arrays)

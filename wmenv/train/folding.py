@@ -19,14 +19,14 @@ from wmenv.models.sequence import Passage
 from wmenv.models.stream import Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
 from wmenv.train.data import Batch
-from wmenv.train.palette import Palette
+from wmenv.train.palette import Colours, Palette
 
 Run = Callable[[Stream, Passage], Readout]
 FLATTEST = 0.2  # time below which errors weigh no more than at it
 UNTIL, FROM = 0.65, 0.15  # shares of a training between which jumps come to be taught by the model itself
 
 
-def blur(palette: Palette, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
+def blur(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
     """The frames of a batch on their way from noise; the first `folded` share of its passages is to jump."""
     shape = batch.directed.shape
     time = amounts(shape, config, generator)
@@ -37,7 +37,8 @@ def blur(palette: Palette, batch: Batch, config: ObjectiveConfig, generator: tor
     jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
     to = torch.where(jumps, torch.where(chance[0] < 0.4, 0.0, time * chance[1]), time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** (chance[1]), 1.0)
-    changed = (batch.age > 0) & (batch.place != batch.tiles)
+    differs = batch.place != batch.tiles
+    changed = (batch.age > 0) & (differs if differs.ndim == 3 else differs.any(-1))
     matters = torch.where(batch.age > 1, config.remembered, 1.0)
     weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)

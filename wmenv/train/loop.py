@@ -24,10 +24,12 @@ from wmenv.models.sequence import run_passage
 from wmenv.models.stream import Stream, StreamConfig
 from wmenv.models.tiles import Tiles
 from wmenv.train.asked import ObjectiveConfig
+from wmenv.train.collect import read_facts
 from wmenv.train.data import Episodes
 from wmenv.train.folding import aim, share_taught_by_data
+from wmenv.train.footage import Footage
 from wmenv.train.objective import losses, passage_of
-from wmenv.train.palette import Palette
+from wmenv.train.palette import palette_of
 from wmenv.train.traits import folded, share
 
 
@@ -60,6 +62,7 @@ class TrainConfig(Config):
 
 
 DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
+Watch = Callable[["Run", dict, Episodes | Footage], None]
 MEMORY = ("window", "bank", "routed", "matrix", "recall_place", "recall_spot", "places")
 
 
@@ -106,18 +109,28 @@ def begin(config: TrainConfig, facts: dict) -> Run:
     return Run(model, averaged, optimisers_of(model, config))
 
 
+def read(folder: Path, model: StreamConfig) -> Episodes | Footage:
+    """The data in a folder: tiles, or film cut into the model's patches."""
+    if "images" in read_facts(folder):
+        return Episodes(folder, model.slot)
+    return Footage(folder, model.slot, model.patch)
+
+
 def fit_to_data(model: StreamConfig, facts: dict) -> StreamConfig:
     """The model's config with what the data decides filled in: palette, words, actions, motions, sound."""
-    return model.model_copy(
-        update={
-            "palette": len(facts["images"]),
-            "words": tuple(facts["words"]),
-            "actions": facts["actions"],
-            "motions": tuple(tuple(float(v) for v in motion) for motion in facts["motions"]),
-            "samples": facts["sound_bank"].shape[-1],
-            "anchor": tuple(facts["anchor"]),
-        }
-    )
+    decided = {
+        "words": tuple(facts["words"]),
+        "actions": facts["actions"],
+        "motions": tuple(tuple(float(v) for v in motion) for motion in facts["motions"]),
+    }
+    if "images" in facts:
+        decided |= {"palette": len(facts["images"]), "anchor": tuple(facts["anchor"])}
+        decided |= {"samples": facts["sound_bank"].shape[-1]}
+    else:
+        (height, width), (rows, columns) = facts["size"], (side // model.patch for side in facts["size"])
+        decided |= {"height": height, "width": width, "anchor": ((rows - 1) / 2, (columns - 1) / 2)}
+        decided |= {"viewer_shows": False, "recall_place": False}
+    return StreamConfig.model_validate(model.model_dump() | decided)
 
 
 def optimisers_of(model: Stream, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -135,13 +148,13 @@ def rate_at(step: int, config: TrainConfig) -> float:
     return config.rate * min(1.0, (step + 1) / config.warmup, max(left, 0.0))
 
 
-def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict, Episodes], None] | None = None) -> Run:
+def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -> Run:
     """Run to the last step; `watch` sees the run, its figures and its data every `tell_steps`."""
     if config.threads:
         torch.set_num_threads(config.threads)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    episodes = Episodes(Path(config.data), config.model.slot)
+    episodes = read(Path(config.data), config.model)
     config = config.model_copy(update={"model": fit_to_data(config.model, episodes.facts)})
     run = begin(config, episodes.facts)
     if resume:
@@ -164,9 +177,9 @@ def train(config: TrainConfig, resume: bool = False, watch: Callable[[Run, dict,
 class Lesson:
     """One step of gradient descent after another."""
 
-    def __init__(self, run: Run, config: TrainConfig, episodes: Episodes) -> None:
+    def __init__(self, run: Run, config: TrainConfig, episodes: Episodes | Footage) -> None:
         self.run, self.config, self.episodes = run, config, episodes
-        self.palette = Palette(run.model, episodes.facts["images"])
+        self.palette = palette_of(run.model, episodes.facts)
         self._losses = torch.compile(losses) if config.compile else losses
         self._said = torch.compile(run_passage) if config.compile else run_passage
 

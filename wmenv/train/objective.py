@@ -17,11 +17,11 @@ from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.data import Batch
 from wmenv.train.folding import blur, grainy, heedless, pixel_loss
 from wmenv.train.hiding import hide, tile_loss
-from wmenv.train.palette import Palette
+from wmenv.train.palette import Colours, Palette
 
 
 def passage_of(
-    batch: Batch, model: Stream, palette: Palette, config: ObjectiveConfig, generator: torch.Generator
+    batch: Batch, model: Stream, palette: Palette | Colours, config: ObjectiveConfig, generator: torch.Generator
 ) -> tuple[Passage, Asked]:
     """A batch with its frames noised, and what is to be said of them."""
     pictures, shape = model.pictures, batch.directed.shape
@@ -58,15 +58,22 @@ def _forget(
 
     A dream's memory is never as good as the truth's: what it wrongly left dark a frame ago must not stay dark for ever.
     """
-    shape = batch.tiles.shape
+    shape = batch.tiles.shape[:3]
     lost = lost[..., None, None]
     rate = config.fade * (2 * torch.rand(2, *shape[:2], 1, generator=generator) - 1).clamp(min=0)
     gone = lost | (torch.rand(2, *shape, generator=generator) < rate)
-    place = torch.where(gone[0], never, batch.place)
+    place = torch.where(_like(gone[0], batch.place), never, batch.place)
     age = torch.where(gone[0], 0, batch.age)
-    other = batch.tiles.gather(-1, torch.randint(shape[-1], shape, generator=generator))
-    mistaken = ~lost[1] & (torch.rand(shape, generator=generator) < 0.5)
-    return place, age, torch.where(gone[1], torch.where(mistaken, other, never), batch.spot)
+    shuffled = torch.randint(shape[2], shape, generator=generator)
+    other = batch.tiles.gather(2, _like(shuffled, batch.tiles).expand(batch.tiles.shape))
+    mistaken = _like(~lost[1] & (torch.rand(shape, generator=generator) < 0.5), other)
+    spot = torch.where(_like(gone[1], other), torch.where(mistaken, other, never), batch.spot)
+    return place, age, spot
+
+
+def _like(values: Tensor, tiles: Tensor) -> Tensor:
+    """(batch, time, patches) values with the dimensions of what is kept of a patch, of size one."""
+    return values.reshape(*values.shape, *[1] * (tiles.ndim - 3))
 
 
 def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
@@ -76,9 +83,10 @@ def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: 
         pixel_loss(pictures, said.pictures, asked) if isinstance(pictures, Pixels) else tile_loss(said.pictures, asked)
     )
     parts = {"pictures": drawn} | _facts(said, batch)
-    heard = passage.frame.hears < 0.5
-    wrong = (said.sound.float() - passage.frame.sound).square().mean(-1)
-    parts["sound"] = (wrong * heard).sum() / heard.sum().clamp(min=1)
+    if said.sound is not None:
+        heard = passage.frame.hears < 0.5
+        wrong = (said.sound.float() - passage.frame.sound).square().mean(-1)
+        parts["sound"] = (wrong * heard).sum() / heard.sum().clamp(min=1)
     total = drawn + sum(getattr(config, name) * value for name, value in parts.items() if name != "pictures")
     return {"total": total, **parts}
 

@@ -18,7 +18,7 @@ from wmenv.logs.video import contact_sheet, write_picture
 from wmenv.models.streaming import Streamer
 from wmenv.train.data import Episodes
 from wmenv.train.loop import Run
-from wmenv.train.palette import Palette
+from wmenv.train.palette import palette_of
 from wmenv.train.traits import folded
 
 SHOWN = (0, 1, 2, 4, 8, 16, 32, 64)  # frames of a sheet
@@ -62,10 +62,10 @@ def beside_the_truth(streamer: Streamer, episodes: Episodes, passes: int = 2) ->
     true, dreamt = [], []
     told = torch.from_numpy(episodes.text_words[episodes.instruction[chosen]])
     memory = streamer.empty(torch.from_numpy(chosen), told)
-    pictures, palette = streamer.model.pictures, Palette(streamer.model, episodes.facts["images"])
+    pictures, palette = streamer.model.pictures, palette_of(streamer.model, episodes.facts)
     for frame in range(SHOWN[-1] + 1):
         index = episodes.begin[chosen] + frame
-        tiles = torch.from_numpy(episodes.tiles[index].astype(np.int64))
+        tiles = torch.from_numpy(episodes.tiles[index]).to(palette.stored)
         if frame == 0:
             drawn = streamer.begin(memory, given=palette.canvas(tiles))
         else:

@@ -1,4 +1,4 @@
-"""Between the tiles that data are stored as and what a model draws with, whichever alphabet that is.
+"""Between what data are stored as, tiles or film, and what a model draws with, whichever alphabet that is.
 
 A stream of pixels is shown the tiles' pictures, enlarged to its patches; what it draws is read as the nearest tile.
 """
@@ -11,12 +11,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wmenv.errors import OptionError
+from wmenv.models.pixels import Pixels
 from wmenv.models.stream import Stream
 from wmenv.models.tiles import Tiles
 
 
+class Colours:
+    """Of film, which is colours already."""
+
+    plain = False
+    unseen = never = Pixels.never
+    stored = torch.uint8
+
+    def kept(self, patches: Tensor) -> Tensor:
+        return patches
+
+    def canvas(self, patches: Tensor) -> Tensor:
+        return (patches.float() - self.never) / 127.5
+
+
 class Palette:
     """The pictures of all tiles, (tiles, p, p, 3) uint8, as patches of `model`."""
+
+    stored = torch.int64
 
     def __init__(self, model: Stream, images: np.ndarray) -> None:
         self.plain = isinstance(model.pictures, Tiles)
@@ -48,3 +65,8 @@ class Palette:
         if self.plain:
             return F.cross_entropy(said.flatten(0, 1), tiles.flatten(), reduction="none").view(tiles.shape).mean(1)
         return (said - self.canvas(tiles)).square().mean((1, 2))
+
+
+def palette_of(model: Stream, facts: dict) -> Palette | Colours:
+    """What stands between a model and data with these facts."""
+    return Palette(model, facts["images"]) if "images" in facts else Colours()

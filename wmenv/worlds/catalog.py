@@ -21,6 +21,7 @@ BUILT_IN = {
     "diamond": "wmenv.worlds.diamond:load",
     "gridrooms": "wmenv.worlds.learned:gridrooms",
     "gridrooms-source": "wmenv.worlds.source:gridrooms",
+    "gymnasium": "wmenv.worlds.source:gymnasium_env",
     "oasis": "wmenv.worlds.oasis:load",
     "pan": "wmenv.worlds.pan:PanWorld",
 }

@@ -38,7 +38,8 @@ def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
 
 
 class LearnedWorld:
-    """A checkpoint as a world. `task` is what rows are told unless their start names another template.
+    """A checkpoint as a world. `task` is what rows are told unless their start names another template; if not said, the
+    first that pays.
 
     `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers, `compiled`
     makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
@@ -52,7 +53,7 @@ class LearnedWorld:
     def __init__(
         self,
         weights: str | Path,
-        task: str = "reach",
+        task: str | None = None,
         passes: int = 2,
         bf16: bool = False,
         compiled: bool = False,
@@ -60,31 +61,34 @@ class LearnedWorld:
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
-        self.passes, self.task = passes, task
+        self.passes = passes
         self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, compiled, memory)
         self._words = vocabulary
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
+        unpaid = self._facts["spec"].get("unpaid", ("explore",))
+        paid = [name for name in self._instructions if name not in unpaid]
+        self.task = task = (paid or list(unpaid))[0] if task is None else task
+        self._pays = task not in unpaid
         self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}"
         self.spec = self._spec(task)
 
     def _spec(self, task: str) -> WorldSpec:
         facts = self._facts["spec"]
-        ends = task != "explore"
         return WorldSpec(
             name=f"{self._facts['source']}-learned",
             height=self.config.height,
             width=self.config.width,
             fps=facts["fps"],
             actions=_action_table(facts["actions"]),
-            reward="head" if ends else None,
-            terminates=ends,
+            reward="head" if self._pays else None,
+            terminates=self._pays,
             directions=bool(self.config.words),
             words=self._facts["source"] in TELLERS and self.config.pictures == "tiles",
             audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
             pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
-            starts=frozenset({"seed", "template", "picture", "moment", "prompt"}),
+            starts=frozenset({"seed", "template", "picture", "moment"} | ({"prompt"} if self.config.words else set())),
             templates=tuple(self._instructions),
             suggestions=tuple(facts["suggestions"]),
             provenance={

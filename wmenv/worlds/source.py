@@ -41,6 +41,9 @@ CUT = Event("time-limit", "the environment itself would have cut the episode her
 GRIDROOMS = "wmenv.sources.gridrooms:GridRooms"  # by name, since worlds do not import sources
 
 
+SAMPLE_ENV = "minigrid:MiniGrid-DoorKey-8x8-v0"
+
+
 def gridrooms(task: str = "explore", **settings: Any) -> SourceWorld:
     """GridRooms as a world: the true simulator, with sound, words, pose and directions."""
     module, _, name = GRIDROOMS.partition(":")
@@ -49,6 +52,11 @@ def gridrooms(task: str = "explore", **settings: Any) -> SourceWorld:
     except ModuleNotFoundError as problem:
         raise MissingExtraError(f"GridRooms needs {problem.name!r}: pip install 'wmenv[gridrooms]'.") from problem
     return SourceWorld(functools.partial(make_env, task=task, **settings))
+
+
+def gymnasium_env(id: str = SAMPLE_ENV, pixels: Pixels = "render", **settings: Any) -> SourceWorld:
+    """A registered environment as a world, such as `minigrid:MiniGrid-DoorKey-8x8-v0` or `CarRacing-v3`."""
+    return SourceWorld(functools.partial(gym.make, id, render_mode="rgb_array", **settings), pixels=pixels)
 
 
 class SourceWorld:

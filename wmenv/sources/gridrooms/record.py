@@ -53,6 +53,8 @@ class Recording:
     policy: str
     typed: list[tuple[int, str, bool]] = field(default_factory=list)
 
+    columns = ("tiles", "pose", "action", "reward", "end", "sound")
+
 
 def data_facts() -> dict[str, Any]:
     """What a trainer must know to read the recordings, and a learned world to be one: palette, words, sounds,

@@ -12,7 +12,7 @@ import numpy as np
 from wmenv.metrics.bootstrap import bootstrap
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.streaming import Streamer
-from wmenv.train.collect import collect
+from wmenv.train.collect import Source, collect
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
 from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles, matthews, onset_f1, run_forced
@@ -46,7 +46,7 @@ def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = Fal
 def held_out(data: Path, slot: int) -> Episodes:
     """The held-out episodes in `data`, made if they are not there."""
     if not data.exists():
-        collect("gridrooms", data, 500, first=HELD_OUT)
+        collect(Source("gridrooms"), data, 500, first=HELD_OUT)
     return Episodes(data, slot)
 
 
