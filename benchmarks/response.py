@@ -20,7 +20,6 @@ from rich.table import Table
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
-from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train.data import Episodes
 from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
 from wmenv.train.quality.free import run_free, valid_rate
@@ -37,11 +36,9 @@ MOST_DB = 60.0  # of a frame without a wrong pixel
 def decibels(forced: Forced) -> float:
     """Peak signal-to-noise ratio of the predicted frames on the tiles that the past decides, averaged over frames."""
     found = []
-    for drawn, true, known, alive in zip(forced.drawn, forced.true, forced.known, forced.alive, strict=True):
+    for error, true, known, alive in zip(forced.error, forced.true, forced.known, forced.alive, strict=True):
         sure = determined(true[alive], known[alive])
-        images = CATALOGUE.images.astype(np.float32)
-        wrong = ((images[drawn[alive]] - images[true[alive]]) ** 2).mean((-1, -2, -3))
-        mean = (wrong * sure).sum(-1) / sure.sum(-1).clip(min=1)
+        mean = (error[alive] * sure).sum(-1) / sure.sum(-1).clip(min=1)
         found.extend(np.minimum(MOST_DB, 10 * np.log10(255**2 / np.maximum(mean, 1e-9))))
     return float(np.mean(found))
 
@@ -81,6 +78,7 @@ def figures_of(
     return {
         "tile_acc": float(right / total),
         "db": decibels(forced),
+        "blur": float(forced.blur[forced.alive].mean()),
         "valid": float(valid_rate(free, steps).mean()),
         "tv": chance.apart(passes),
         "row_steps_per_s": rows * steps / seconds,

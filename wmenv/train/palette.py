@@ -60,6 +60,16 @@ class Palette:
             return kept.long()
         return torch.cdist(kept.flatten(0, -2).float(), self.patches.float()).argmin(-1).view(kept.shape[:-1])
 
+    def error(self, kept: Tensor, tiles: Tensor) -> Tensor:
+        """(rows, patches) mean squared difference, in grey levels, between what was drawn and the true tiles."""
+        drawn = self.patches[kept.long()] if self.plain else kept
+        return (drawn.float() - self.patches[tiles].float()).square().mean(-1)
+
+    def blur(self, kept: Tensor) -> Tensor:
+        """(rows, patches) how far, in grey levels, what was drawn is from the nearest tile there is."""
+        drawn = self.patches[kept.long()] if self.plain else kept
+        return self.error(kept, self.tiles(kept)).sqrt().view(drawn.shape[:-1])
+
     def surprise(self, said: Tensor, tiles: Tensor) -> Tensor:
         """(rows,) how far what one look said is from the truth: nats per tile, or the squared error of its colours."""
         if self.plain:

@@ -28,6 +28,8 @@ class Forced:
     alive: np.ndarray
     drawn: np.ndarray
     true: np.ndarray
+    error: np.ndarray
+    blur: np.ndarray
     known: np.ndarray
     pose_right: np.ndarray
     typed: np.ndarray
@@ -77,6 +79,8 @@ def _compare(
     return {
         "drawn": palette.tiles(drawn.shown).numpy(),
         "true": true.numpy(),
+        "error": palette.error(drawn.shown, true).numpy(),
+        "blur": palette.blur(drawn.shown).numpy(),
         "known": episodes.age[index] > 0,
         "pose_right": (drawn.pose == pose).all(-1).numpy(),
         "typed": episodes.typed[index] >= 0,
