@@ -17,6 +17,9 @@ from wmenv.models.matrix import MatrixMemory
 from wmenv.models.position import rotate
 
 
+MANY = 256  # tokens
+
+
 @dataclass(frozen=True)
 class Heard:
     """Keys and values (rows, heads, n, head) that a frame attends to beside its own, rotated as the frame sees them.
@@ -73,7 +76,10 @@ class Attention(nn.Module):
 
 
 def weigh(q: Tensor, k: Tensor, v: Tensor, blocked: Tensor | None) -> Tensor:
-    """Softmax attention written out: compiled on a CPU, its backward pass takes a quarter of the fused one's time."""
+    """Softmax attention. Fused where nothing is learnt; written out otherwise, for compiled on a CPU its backward pass
+    then takes a quarter of the fused one's time, and in bfloat16 small frames go faster as well."""
+    if not torch.is_grad_enabled() and (q.dtype is not torch.bfloat16 or q.shape[-2] >= MANY):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=None if blocked is None else ~blocked)
     scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if blocked is not None:
         scores = scores.masked_fill(blocked, -1e4)
