@@ -85,3 +85,10 @@ def test_what_left_the_ring_is_still_heard():
             memory["bank"].zero_()
         heard.append(streamer.step(memory, torch.zeros(2, dtype=torch.long), None, 1).said.pictures)
     assert not torch.allclose(*heard)
+
+
+def test_routing_by_recency_hears_the_newest():
+    past = torch.tensor([[HERE, FAR, (41, 0, 0)]]).float()
+    since, pose = torch.tensor([[1, 2, 3]]), torch.tensor([HERE]).float()
+    assert route(pose, past, since, OFFSETS, 2, by="recent")[0].tolist() == [[2, 1]]
+    assert route(pose, past, since, OFFSETS, 2)[0].tolist() == [[2, 0]]

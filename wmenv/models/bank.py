@@ -25,15 +25,19 @@ def empty_bank(rows: int, slots: int, frame: tuple[int, ...], number: torch.dtyp
     }
 
 
-def route(pose: Tensor, past: Tensor, since: Tensor, offsets: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def route(
+    pose: Tensor, past: Tensor, since: Tensor, offsets: Tensor, most: int, by: str = "view"
+) -> tuple[Tensor, Tensor]:
     """Which of the frames seen from `past` (..., n, 3) a viewer at `pose` (..., 3) should hear: (..., most) numbers,
     the newest first, and whether there is one at all.
 
-    `since` (..., n) is when each was seen, 0 for never. Equally useful frames are preferred by how new they are.
+    `since` (..., n) is when each was seen, 0 for never. Equally useful frames are preferred by how new they are; where
+    routing is `by` "recent", all are equally useful.
     """
     there = since > 0
     newness = since / since.amax(-1, keepdim=True).clamp(min=1)
-    useful = overlap(pose[..., None, :], past, offsets) + 1e-3 * newness
+    shared = overlap(pose[..., None, :], past, offsets) if by == "view" else 0.0
+    useful = shared + 1e-3 * newness
     best = torch.where(there, useful, -1.0).topk(min(most, since.shape[-1]), -1).indices
     when = since.gather(-1, best)
     order = when.argsort(dim=-1, descending=True, stable=True)

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from wmenv.models.matrix import MatrixMemory
 from wmenv.models.position import rotate
 
-
 MANY = 256  # tokens
 
 

@@ -102,7 +102,7 @@ class _Past:
         there = before & ~replaced if without is None else before & ~replaced & ~without[:, None, None]
         since = torch.where(there, frames[None] + 1, 0)
         past = pose[:, None].expand(-1, time, -1, -1)
-        chosen, there = route(pose, past, since, model.offsets, model.config.routed)
+        chosen, there = route(pose, past, since, model.offsets, model.config.routed, model.config.routing)
         first = torch.arange(batch, device=pose.device)[:, None] * time
         for rank in range(chosen.shape[-1]):
             index = (first + chosen[..., rank]).flatten()

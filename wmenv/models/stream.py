@@ -39,6 +39,7 @@ class StreamConfig(BaseModel):
     hidden: int = 512  # of each MLP
     window: int = 1  # past frames in the ring
     bank: int = 0  # key frames that are kept beyond the ring
+    routing: Literal["view", "recent"] = "view"  # or the newest, for comparison
     matrix: int = 0  # channels of a key of the recurrent matrix memory in each head of each block; 0: none
     routed: int = 4  # key frames of the bank that a frame hears, those that show most of what is in view
     pictures: Literal["tiles", "pixels"] = "tiles"  # "tiles": choose from a palette; "pixels": colours, from noise

@@ -193,7 +193,7 @@ class Streamer:
         """The key frames that each row hears, the newest first: what was made of each, its pose, how old it is taken to
         be, and whether there is one. Ages are ranks, so that an endless stream stays within what was trained."""
         poses, since = memory["bank_pose"], memory["bank_since"]
-        chosen, there = route(memory["pose"], poses, since, self.model.offsets, self.config.routed)
+        chosen, there = route(memory["pose"], poses, since, self.model.offsets, self.config.routed, self.config.routing)
         rows = torch.arange(len(chosen), device=chosen.device)
         for rank in range(chosen.shape[1]):
             slot, age = chosen[:, rank], float(self.config.window + 1 + rank)

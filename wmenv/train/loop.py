@@ -63,7 +63,7 @@ class TrainConfig(Config):
 
 DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
 Watch = Callable[["Run", dict, Episodes | Footage], None]
-MEMORY = ("window", "bank", "routed", "matrix", "recall_place", "recall_spot", "places")
+MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_spot", "places")
 
 
 @dataclass

@@ -23,6 +23,7 @@ from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcom
 from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
+from wmenv.models.stream import StreamConfig
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
@@ -43,7 +44,9 @@ class LearnedWorld:
 
     `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers, `compiled`
     makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
-    remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither.
+    remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither. Of a
+    bank of key frames, `routed` says how many are heard, and `routing` whether those that show what is in "view" or the
+    most "recent".
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
@@ -58,11 +61,14 @@ class LearnedWorld:
         bf16: bool = False,
         compiled: bool = False,
         memory: str = "all",
+        routed: int | None = None,
+        routing: str | None = None,
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         self.passes = passes
-        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, compiled, memory)
+        hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
+        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, compiled, memory, tuple(hears.items()))
         self._words = vocabulary
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
@@ -96,7 +102,8 @@ class LearnedWorld:
                 "dtype": str(self._dtype),
                 "passes": str(self.passes),
                 "memory": "+".join(sorted(self._streamer.uses)),
-            },
+            }
+            | ({"routed": f"{self.config.routed} by {self.config.routing}"} if self.config.bank else {}),
         )
 
     @property
@@ -237,9 +244,12 @@ class LearnedWorld:
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded(weights: str, bf16: bool, compiled: bool, memory: str) -> tuple[Streamer, dict, Vocabulary]:
+def _loaded(
+    weights: str, bf16: bool, compiled: bool, memory: str, hears: tuple[tuple[str, Any], ...]
+) -> tuple[Streamer, dict, Vocabulary]:
     """Weights are read once per process."""
     model, facts = load_stream(Path(weights))
+    model.config = StreamConfig.model_validate(model.config.model_dump() | dict(hears))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
     if bf16:
