@@ -23,12 +23,14 @@ from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcom
 from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
+from wmenv.models.pixels import Pixels
 from wmenv.models.stream import StreamConfig
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
 
+STRONGEST = 2.5
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
 
@@ -46,7 +48,7 @@ class LearnedWorld:
     makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
     remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither. Of a
     bank of key frames, `routed` says how many are heard, and `routing` whether those that show what is in "view" or the
-    most "recent".
+    most "recent". A world of pixels that was taught to may follow what is asked with more `strength` than the data do.
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
@@ -63,12 +65,17 @@ class LearnedWorld:
         memory: str = "all",
         routed: int | None = None,
         routing: str | None = None,
+        strength: float = 1.0,
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         self.passes = passes
+        if strength != 1 and not 1 <= strength <= STRONGEST:
+            raise OptionError(f"strength is 1, as the data do, to {STRONGEST:g}; got {strength:g}.")
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
-        self._streamer, self._facts, vocabulary = _loaded(str(weights), bf16, compiled, memory, tuple(hears.items()))
+        self._streamer, self._facts, vocabulary = _loaded(
+            str(weights), bf16, compiled, memory, strength, tuple(hears.items())
+        )
         self._words = vocabulary
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
@@ -245,13 +252,19 @@ class LearnedWorld:
 
 @functools.lru_cache(maxsize=8)
 def _loaded(
-    weights: str, bf16: bool, compiled: bool, memory: str, hears: tuple[tuple[str, Any], ...]
+    weights: str, bf16: bool, compiled: bool, memory: str, strength: float, hears: tuple[tuple[str, Any], ...]
 ) -> tuple[Streamer, dict, Vocabulary]:
     """Weights are read once per process."""
     model, facts = load_stream(Path(weights))
     model.config = StreamConfig.model_validate(model.config.model_dump() | dict(hears))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
+    if isinstance(model.pictures, Pixels):
+        model.pictures.strength = strength
+    elif strength != 1:
+        raise UnsupportedError(
+            f"{weights} draws tiles; only worlds of pixels can follow more strongly than the data do."
+        )
     if bf16:
         model = model.to(torch.bfloat16)
     return (CompiledStreamer if compiled else Streamer)(model, memory), facts, Vocabulary(model.config.words)

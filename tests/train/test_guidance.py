@@ -1,0 +1,35 @@
+"""Looking twice: at strength 1 nothing changes, and nothing that was done or said is heard by the second look."""
+
+import torch
+
+from tests.models.conftest import make_stream
+from wmenv.models.streaming import Streamer
+from wmenv.train.quality.guidance import TwoLooks
+
+
+def drawn(streamer: Streamer, action: int = 2, words: int = 1):
+    told = torch.tensor([[1, 2] + [0] * 14] * 2)
+    memory = streamer.empty(torch.arange(2), told)
+    Streamer(streamer.model).begin(memory, passes=1)
+    memory["moves"].zero_()
+    said = streamer.step(memory, torch.full((2,), action), torch.full((2, 16), words), 1).said
+    return said.pictures
+
+
+def test_strength_one_is_a_single_look():
+    model = make_stream(pictures="pixels")
+    assert torch.equal(drawn(TwoLooks(model, 1.0)), drawn(Streamer(model)))
+
+
+def test_what_is_drawn_lies_beyond_what_was_asked():
+    model = make_stream(pictures="pixels")
+    asked, once = drawn(Streamer(model)), drawn(TwoLooks(model, 1.5))
+    unasked = asked - 2 * (once - asked)  # the line goes through both
+    twice = drawn(TwoLooks(model, 2.0))
+    torch.testing.assert_close(twice, unasked + 2 * (asked - unasked), atol=1e-3, rtol=1e-3)
+
+
+def test_the_second_look_hears_neither_action_nor_words():
+    model = make_stream(pictures="pixels")
+    unasked = [drawn(TwoLooks(model, 0.0), action, words) for action, words in ((2, 1), (5, 3))]
+    torch.testing.assert_close(*unasked)
