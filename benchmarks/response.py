@@ -2,7 +2,9 @@
 
 `python benchmarks/response.py [--quick] [--weights FILE]`. Quality is that of `quality.py`; chance is how far the next
 frames drawn from one moment under many seeds are from those drawn in 16 passes (total variation over kinds of tiles,
-where anything is open), beside how far two draws of 16 passes are from each other. A table, then a JSON line.
+where anything is open), beside how far two draws of 16 passes are from each other. Of a world of pixels also how often
+typed sentences take effect when they are followed more strongly, in one look and by looking twice. A table, then a JSON
+line.
 """
 
 from __future__ import annotations
@@ -18,17 +20,22 @@ from rich.console import Console
 from rich.table import Table
 
 from wmenv.models.checkpoint import load_stream
+from wmenv.models.pixels import Pixels
+from wmenv.models.stream import Stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.data import Episodes
+from wmenv.train.quality.directed import run_directed
 from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
 from wmenv.train.quality.free import run_free, valid_rate
+from wmenv.train.quality.guidance import TwoLooks
 from wmenv.train.quality.law import determined
 from wmenv.train.quality.outcomes import distance, futures, moments
 from wmenv.train.quality.report import held_out
 from wmenv.worlds.learned import WEIGHTS
 
 PASSES = (1, 2, 3, 4, 16)
+STRENGTHS = (1.0, 1.5, 2.0)
 MOVES = (0, 2)  # to the left, and ahead: both show something new
 MOST_DB = 60.0  # of a frame without a wrong pixel
 
@@ -85,6 +92,22 @@ def figures_of(
     }
 
 
+def guidance(model: Stream, told: np.ndarray, quick: bool) -> dict[str, Any]:
+    """How often typed sentences take effect at each strength: folded into one look, and by looking twice."""
+    rows, rounds = (8, 2) if quick else (32, 6)
+    found: dict[str, Any] = {}
+    for strength in STRENGTHS:
+        for name in ("folded", "explicit"):
+            model.pictures.strength = strength if name == "folded" else 1.0
+            streamer = Streamer(model) if name == "folded" else TwoLooks(model, strength)
+            seen = run_directed(streamer, told, np.arange(9_000, 9_000 + rows), rounds, 2)
+            found[f"{name}_{strength:g}"] = float(seen.effect[seen.possible].mean())
+            found[f"{name}_{strength:g}_untouched"] = float(seen.untouched.mean())
+    model.pictures.strength = 1.0
+    gaps = [abs(found[f"folded_{s:g}"] / max(found[f"explicit_{s:g}"], 1e-9) - 1) for s in STRENGTHS]
+    return {"guidance_gap": max(gaps), "guidance": found}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
@@ -107,6 +130,7 @@ def main() -> None:
         **{f"tv_k{k}": by_passes[k]["tv"] for k in PASSES[:-1]},
         "tv_of_two_k16": best["tv"],
         "by_passes": by_passes,
+        **(guidance(model, told, asked.quick) if isinstance(model.pictures, Pixels) else {}),
         "weights_sha256": facts["sha256"],
     }
     print(json.dumps({"benchmark": "response", "quick": asked.quick, **figures, **environment_facts()}))
