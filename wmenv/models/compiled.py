@@ -6,11 +6,8 @@ time, so that no step of an episode pays for it. Needs a C++ compiler on the mac
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from wmenv.errors import UnsupportedError
 from wmenv.models.block import Heard
@@ -45,15 +42,6 @@ class CompiledStreamer(Streamer):
                 f"the world cannot be compiled here: {str(problem).splitlines()[0]} "
                 "Install a C++ compiler (g++), or do without compiled=True."
             ) from problem
-
-    def _heard(self, memory: Memory, words: Tensor | None) -> Heard:
-        """As ever, but with room for typed words where none were typed: one shape means one kernel."""
-        heard = super()._heard(memory, words)
-        if words is not None or not self.config.words:
-            return heard
-        room = self.config.slot
-        keys, values = (F.pad(x, (0, 0, 0, room)) for x in (heard.keys, heard.values))
-        return replace(heard, keys=keys, values=values, blocked=F.pad(heard.blocked, (0, room), value=True))
 
     def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
         inputs = [pose, *vars(frame).values(), *vars(heard).values()]

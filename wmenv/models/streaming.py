@@ -181,13 +181,20 @@ class Streamer:
                 keys.append(rotate(frame[:, 0], cos[:, None], sin[:, None]))
                 values.append(frame[:, 1])
                 masks.append((there & ("bank" in self.uses))[:, None].expand(-1, tokens))
-        if words is not None:
-            typed_keys, typed_values = self.model.read_text(words)
-            keys.append(typed_keys)
-            values.append(typed_values)
-            masks.append(words > 0)
+        if self.config.words:
+            typed, said = self._typed(memory, words)
+            keys.append(typed[:, 0])
+            values.append(typed[:, 1])
+            masks.append(said)
         matrix = memory["matrix"] if "matrix" in self.uses else torch.zeros_like(memory["matrix"])
         return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks), matrix)
+
+    def _typed(self, memory: Memory, words: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Keys and values of what was typed, and where there are words. There is room for them when nothing was typed,
+        too: sums of another length round otherwise, and a row must not tell what was typed to its neighbour."""
+        if words is None:
+            return torch.zeros_like(memory["told"]), torch.zeros_like(memory["told_mask"])
+        return torch.stack(self.model.read_text(words), 1), words > 0
 
     def _routed(self, memory: Memory) -> Iterator[tuple[Tensor, Tensor, float, Tensor]]:
         """The key frames that each row hears, the newest first: what was made of each, its pose, how old it is taken to
