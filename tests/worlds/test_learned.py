@@ -22,9 +22,12 @@ from wmenv.testing import CLAUSES, check_clause
 from wmenv.worlds.learned import LearnedWorld
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    model = make_stream(palette=len(CATALOGUE), words=VOCABULARY, samples=400)
+def written(folder, **changes):
+    """A checkpoint with the facts of GridRooms and random weights."""
+    model = make_stream(palette=len(CATALOGUE), words=VOCABULARY, samples=400, **changes)
+    if model.config.pictures == "pixels":  # calm enough not to make much of the last bit of a sum
+        for parameter in model.parameters():
+            parameter.mul_(0.2)
     model.flags.bias[1] = 5.0  # it obeys
     spec = spec_of("explore")
     facts = {
@@ -37,9 +40,19 @@ def weights(tmp_path_factory):
             "suggestions": spec.suggestions,
         },
     }
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_stream(model, path, facts)
-    return path
+    save_stream(model, folder / "tiny.safetensors", facts)
+    return folder / "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def in_pixels(tmp_path_factory):
+    """A checkpoint that draws in colours and has every kind of memory."""
+    return written(tmp_path_factory.mktemp("pixels"), pictures="pixels", window=1, bank=3, routed=2, matrix=8)
 
 
 @pytest.fixture
@@ -50,6 +63,30 @@ def world(weights):
 @pytest.mark.parametrize("clause", CLAUSES)
 def test_it_keeps_the_contract(world, clause):
     check_clause(world, clause)
+
+
+@pytest.mark.parametrize("clause", CLAUSES)
+def test_one_of_pixels_keeps_it_too(in_pixels, clause):
+    check_clause(LearnedWorld(in_pixels, "reach"), clause)
+
+
+def test_only_pixels_follow_more_strongly(weights, in_pixels):
+    assert LearnedWorld(in_pixels, strength=1.5).spec.provenance["strength"] == "1.5"
+    with pytest.raises(UnsupportedError, match="tiles"):
+        LearnedWorld(weights, strength=1.5)
+    with pytest.raises(OptionError, match="strength"):
+        LearnedWorld(in_pixels, strength=9.0)
+
+
+def test_what_of_the_bank_is_heard_can_be_asked(in_pixels):
+    frames = []
+    for settings in ({}, {"routed": 1}, {"routing": "recent", "routed": 1}):
+        world = LearnedWorld(in_pixels, **settings)
+        state, _ = world.open([Start()], [0])
+        _, outcomes = walk(world, state, [0, 0, 2, 2, 1, 1, 0])
+        frames.append(outcomes[-1].frames)
+    assert (frames[0] != frames[1]).any()
+    assert "routed" in LearnedWorld(in_pixels).spec.provenance
 
 
 def walk(world, state, actions, directions=None):

@@ -69,7 +69,7 @@ class LearnedWorld:
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
-        self.passes = passes
+        self.passes, self._strength = passes, strength
         if strength != 1 and not 1 <= strength <= STRONGEST:
             raise OptionError(f"strength is 1, as the data do, to {STRONGEST:g}; got {strength:g}.")
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
@@ -110,7 +110,8 @@ class LearnedWorld:
                 "passes": str(self.passes),
                 "memory": "+".join(sorted(self._streamer.uses)),
             }
-            | ({"routed": f"{self.config.routed} by {self.config.routing}"} if self.config.bank else {}),
+            | ({"routed": f"{self.config.routed} by {self.config.routing}"} if self.config.bank else {})
+            | ({"strength": f"{self._strength:g}"} if self._strength != 1 else {}),
         )
 
     @property
