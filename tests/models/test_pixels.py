@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.models.conftest import make_stream
+from wmenv.models.look import Look
 from wmenv.models.pixels import Pixels, jump, times
 from wmenv.models.streaming import Streamer
 
@@ -18,7 +19,7 @@ def settled(pixels: Pixels, passes: int, end: torch.Tensor) -> torch.Tensor:
     seed, step = torch.arange(2), torch.ones(2, dtype=torch.long)
     canvas = pixels.blank(seed, step)
     for number in range(passes):
-        canvas, again = pixels.settle(canvas, end, seed, step, number, passes, False)
+        canvas, again = pixels.settle(canvas, end, torch.zeros(2, 49) > 0, Look(seed, step, number, passes))
         assert bool(again.all()) == (number + 1 < passes)
     return canvas
 

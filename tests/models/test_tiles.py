@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from wmenv.models.look import Look
 from wmenv.models.stream import StreamConfig
 from wmenv.models.tiles import Tiles
 
@@ -48,3 +49,15 @@ def test_what_cannot_be_is_never_drawn(palette):
     ends = torch.tensor([[0.0], [0.9999999]])
     drawn = palette.throw(chances.expand(2, -1, -1), ends.expand(2, 2), ends)
     assert (chances.expand(2, -1, -1).gather(-1, drawn[..., None]) > 0).all()
+
+
+def test_what_is_certain_of_a_known_place_is_never_diced():
+    """A thing that is there with 0.99 stays for ten thousand looks; where nothing was seen, dice decide as ever."""
+    tiles = Tiles(StreamConfig(palette=7, height=8, width=16, anchor=(0, 0)))
+    rows, known = 10_000, torch.tensor([True, False])
+    chances = torch.tensor([0.99, 0.01, 0, 0, 0, 0, 0]).clamp(min=1e-9)
+    blank = torch.full((rows, 2), tiles.undrawn)
+    look = Look(torch.arange(rows), torch.ones(rows, dtype=torch.long), 1, 2)
+    drawn, _ = tiles.settle(blank, chances.log().expand(rows, 2, -1), known.expand(rows, -1), look)
+    assert (drawn[:, 0] == 0).all()
+    assert 0.005 < (drawn[:, 1] == 1).float().mean() < 0.02

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
+from wmenv.models.look import Look
 from wmenv.models.pixels import Pixels
 from wmenv.models.tiles import Tiles
 
@@ -49,10 +50,9 @@ class Pictures(Protocol):
     def most_looks(self, passes: int, patient: bool) -> int:
         """How often a canvas may be looked at, when `passes` are asked for."""
 
-    def settle(
-        self, canvas: Tensor, said: Tensor, seed: Tensor, step: Tensor, number: int, passes: int, patient: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Go on by what look `number` said; also, which rows want another look. A `patient` drawing takes more."""
+    def settle(self, canvas: Tensor, said: Tensor, known: Tensor, look: Look) -> tuple[Tensor, Tensor]:
+        """Go on by what a look said; also, which rows want another. `known` (rows, patches) marks places that were seen
+        before."""
 
     def keep(self, canvas: Tensor) -> Tensor:
         """A finished canvas as it is kept in memory."""

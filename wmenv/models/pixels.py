@@ -13,6 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from wmenv.models.look import Look
 from wmenv.models.randomness import normals
 
 if TYPE_CHECKING:
@@ -89,14 +90,12 @@ class Pixels(nn.Module):
     def most_looks(self, passes: int, patient: bool) -> int:
         return passes
 
-    def settle(
-        self, canvas: Tensor, said: Tensor, seed: Tensor, step: Tensor, number: int, passes: int, patient: bool
-    ) -> tuple[Tensor, Tensor]:
+    def settle(self, canvas: Tensor, said: Tensor, known: Tensor, look: Look) -> tuple[Tensor, Tensor]:
         """Jump to the next time; the last jump arrives, at colours a screen can show."""
-        time, to = times(passes)[number : number + 2]
-        rows = torch.full((len(canvas),), number + 1 < passes, device=canvas.device)
+        time, to = times(look.passes)[look.number : look.number + 2]
+        rows = torch.full((len(canvas),), look.number + 1 < look.passes, device=canvas.device)
         end = self.clean(said, canvas, torch.full((len(canvas),), time, device=canvas.device)).clamp(-1, 1)
-        if number + 1 == passes:
+        if look.number + 1 == look.passes:
             return self.colours(self.keep(end)).float(), rows
         return jump(canvas, end, time, to), rows
 

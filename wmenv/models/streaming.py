@@ -16,6 +16,7 @@ from torch import Tensor
 
 from wmenv.models.bank import empty_bank, route, store
 from wmenv.models.block import Heard, blocked
+from wmenv.models.look import Look
 from wmenv.models.matrix import MatrixMemory
 from wmenv.models.place import empty_places, recall, remember
 from wmenv.models.position import moved, places_in_view, rotate
@@ -129,7 +130,7 @@ class Streamer:
         said, made = self._pass(self._frame(canvas, place, age, spot, level, action), heard, pose)
         looks, open_ = torch.ones_like(seed), torch.zeros_like(seed) > 0
         if given is None:
-            canvas, open_ = pictures.settle(canvas, said.pictures, seed, step, 0, passes, patient)
+            canvas, open_ = pictures.settle(canvas, said.pictures, age > 0, Look(seed, step, 0, passes, patient))
         for number in range(1, pictures.most_looks(passes, patient)):
             rows = open_.nonzero().squeeze(-1)
             if not len(rows):  # what the first look was sure of needs no second
@@ -139,8 +140,8 @@ class Streamer:
             again, anew = self._pass(self._frame(*inputs), heard.of(rows), pose[rows])
             for name, value in anew.items():
                 made[name][rows] = value
-            settled = pictures.settle(inputs[0], again.pictures, seed[rows], step[rows], number, passes, patient)
-            canvas[rows], open_[rows] = settled
+            look = Look(seed[rows], step[rows], number, passes, patient)
+            canvas[rows], open_[rows] = pictures.settle(inputs[0], again.pictures, inputs[2] > 0, look)
             said.put(rows, again)
             looks[rows] += 1
         kept = pictures.keep(canvas)

@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wmenv.models.look import Look
 from wmenv.models.position import view_offsets
 from wmenv.models.randomness import uniforms
 
@@ -88,33 +89,34 @@ class Tiles(nn.Module):
         """A patient drawing in many passes is looked over; what is asked for in one is drawn in one."""
         return passes + MENDS if patient and passes > 1 else passes
 
-    def settle(
-        self, canvas: Tensor, said: Tensor, seed: Tensor, step: Tensor, number: int, passes: int, patient: bool
-    ) -> tuple[Tensor, Tensor]:
+    def settle(self, canvas: Tensor, said: Tensor, known: Tensor, look: Look) -> tuple[Tensor, Tensor]:
         """Draw from what the pass said: what is certain at once, the rest from near to far, for the near hides the far.
 
         The order never depends on what the dice drew: to prefer likely draws would fill every dream with floor. The
         last pass draws everything, and draws again what, beside all the others, turned out to make no sense; a patient
-        drawing is looked over until nothing does.
+        drawing is looked over until nothing does. What is certain of a place that is known is not diced: a ball that is
+        sure to lie there with 0.999 would be gone after a thousand looks.
         """
-        chances, left = said.float().softmax(-1), passes - number
-        drawn = self.throw(chances, *self._dice(seed, step, number, alone=patient))
+        chances, left = said.float().softmax(-1), look.passes - look.number
+        drawn = self.throw(chances, *self._dice(look))
+        likeliest = chances.max(-1)
+        drawn = torch.where(known & (likeliest.values > SURE), likeliest.indices, drawn)
         undrawn = canvas == self.undrawn
         believed = chances.gather(-1, canvas.clamp(max=self.size - 1)[..., None]).squeeze(-1)
-        sure = undrawn & (chances.amax(-1) > SURE)
+        sure = undrawn & (likeliest.values > SURE)
         open_ = undrawn & ~sure
         turn = (self.distance + 1e6 * ~open_).argsort(dim=-1, stable=True).argsort(dim=-1)
         near = open_ & (turn * left < open_.sum(-1, keepdim=True))
         last = ~undrawn.any(-1, keepdim=True) | (left <= 1)
         change = torch.where(last, undrawn | (believed < ABSURD), sure | near)
-        again = change if patient else undrawn & ~change
+        again = change if look.patient else undrawn & ~change
         return torch.where(change, drawn, canvas), again.any(-1)
 
-    def _dice(self, seed: Tensor, step: Tensor, number: int, alone: bool) -> tuple[Tensor, Tensor]:
-        """Each patch's own die, and the one of how far the eye reaches: shared, for many patches are drawn at once, or,
-        where few are, for each patch `alone`."""
+    def _dice(self, look: Look) -> tuple[Tensor, Tensor]:
+        """Each patch's own die, and the one of how far the eye reaches: shared, for many patches are drawn at once;
+        where patience draws few, each patch has one."""
         patches = len(self.distance)
-        dice = uniforms(seed, step, number, 2 * patches if alone else patches + 1)
+        dice = uniforms(look.seed, look.step, look.number, 2 * patches if look.patient else patches + 1)
         return dice[:, :patches], dice[:, patches:]
 
     def throw(self, chances: Tensor, own: Tensor, shared: Tensor) -> Tensor:

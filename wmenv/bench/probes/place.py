@@ -34,6 +34,7 @@ class Place(Probe):
     """
 
     id: ClassVar[str] = "P6"
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "place, leave, return"
     dwell: int = 40
 
@@ -70,7 +71,7 @@ class Place(Probe):
         gates = {
             "every direction that places something was refused here": prompt is None,
             f"the direction changed fewer than {LEAST_MASK} pixels": mask.sum() < LEAST_MASK,
-            "the view did not leave": stage.normal(one["edited"], one["mid"])[0] < LEFT,
+            "the view did not leave": not _left(stage, mask, one),
         }
         failed = [reason for reason, holds in gates.items() if holds]
         if failed:
@@ -121,6 +122,14 @@ def halves(take: Take) -> tuple[np.ndarray, np.ndarray]:
     """The views of the first and of the second half of the rows."""
     half = len(take) // 2
     return take.view[:half], take.view[half:]
+
+
+def _left(stage: Stage, mask: np.ndarray, one: dict[str, np.ndarray]) -> bool:
+    """Whether what was placed went out of view: the picture is another one, there as well. Half as different as usual
+    will do, for one end of a bare room looks much like the other."""
+    elsewhere = stage.normal(one["edited"], one["mid"])[0] > LEFT / 2
+    gone = _apart_on(mask, one["edited"], one["mid"]) > 0.5 * _apart_on(mask, one["edited"], one["plain"])
+    return bool(elsewhere and gone)
 
 
 def _apart_on(mask: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
