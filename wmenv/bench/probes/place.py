@@ -71,7 +71,7 @@ class Place(Probe):
         gates = {
             "every direction that places something was refused here": prompt is None,
             f"the direction changed fewer than {LEAST_MASK} pixels": mask.sum() < LEAST_MASK,
-            "the view did not leave": not _left(stage, mask, one),
+            "the view did not leave": mask.any() and not _left(stage, mask, one),
         }
         failed = [reason for reason, holds in gates.items() if holds]
         if failed:
