@@ -11,8 +11,9 @@ from torch import Tensor
 
 from wmenv.errors import UnsupportedError
 from wmenv.models.block import Heard
+from wmenv.models.hearing import Memory
 from wmenv.models.stream import Frame, Readout, Stream
-from wmenv.models.streaming import Memory, Streamer
+from wmenv.models.streaming import Streamer
 
 FIELDS = 8  # of a frame
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -17,3 +17,11 @@ class Look:
     number: int
     passes: int
     patient: bool = False
+
+    def following(self) -> Look:
+        """The next one."""
+        return replace(self, number=self.number + 1)
+
+    def of(self, rows: Tensor) -> Look:
+        """The same look at some of the rows."""
+        return replace(self, seed=self.seed[rows], step=self.step[rows])

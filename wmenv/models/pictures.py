@@ -44,8 +44,8 @@ class Pictures(Protocol):
     def blank(self, seed: Tensor, step: Tensor) -> Tensor:
         """The canvas before the first look."""
 
-    def level(self, canvas: Tensor, number: int, passes: int) -> Tensor:
-        """(rows, levels) how far the canvas is before look `number`; `passes` stands for finished."""
+    def level(self, canvas: Tensor, look: Look) -> Tensor:
+        """(rows, levels) how far the canvas is before a look; one numbered `passes` is at a finished canvas."""
 
     def most_looks(self, passes: int, patient: bool) -> int:
         """How often a canvas may be looked at, when `passes` are asked for."""

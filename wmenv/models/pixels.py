@@ -83,8 +83,8 @@ class Pixels(nn.Module):
         noise = normals(seed, step, 0, patches * self.cell[0])
         return rearrange(noise, "r (n c) -> r n c", n=patches)
 
-    def level(self, canvas: Tensor, number: int, passes: int) -> Tensor:
-        time, to = times(passes)[number : number + 2]
+    def level(self, canvas: Tensor, look: Look) -> Tensor:
+        time, to = times(look.passes)[look.number : look.number + 2]
         return torch.tensor([time, to, self.strength], device=canvas.device).expand(len(canvas), -1)
 
     def most_looks(self, passes: int, patient: bool) -> int:

@@ -81,7 +81,7 @@ class Tiles(nn.Module):
     def blank(self, seed: Tensor, step: Tensor) -> Tensor:
         return torch.full((len(seed), len(self.distance)), self.undrawn, device=seed.device)
 
-    def level(self, canvas: Tensor, number: int, passes: int) -> Tensor:
+    def level(self, canvas: Tensor, look: Look) -> Tensor:
         """The share that is undrawn."""
         return (canvas == self.undrawn).float().mean(-1, keepdim=True)
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from torch import Tensor
 
 from wmenv.models.block import Heard
+from wmenv.models.hearing import Memory
 from wmenv.models.stream import Frame, Readout, Stream
-from wmenv.models.streaming import Memory, Streamer
+from wmenv.models.streaming import Streamer
 
 
 class TwoLooks(Streamer):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from wmenv.models.streaming import Memory, Streamer
+from wmenv.models.hearing import Memory
+from wmenv.models.streaming import Streamer
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train.palette import Palette
 
