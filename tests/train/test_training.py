@@ -140,6 +140,24 @@ def test_a_run_may_start_from_a_checkpoint_of_its_own_config(data, tmp_path):
         train(tiny(data, tmp_path / "third", start=start, model={"channels": 32, "depth": 3, "heads": 2, "hidden": 48}))
 
 
+def test_a_run_may_take_the_trunk_of_tiles_and_draw_in_pixels_with_other_memories(data, tmp_path):
+    train(tiny(data, tmp_path / "first", steps=2))
+    start = str(tmp_path / "first" / "stream.safetensors")
+    small = {"channels": 32, "depth": 2, "heads": 2, "hidden": 48}
+    model = small | {"pictures": "pixels", "window": 1, "bank": 2, "matrix": 8, "recall_place": False}
+    again = train(tiny(data, tmp_path / "second", start=start, steps=1, rate=0.0, model=model))
+    first = load_stream(tmp_path / "first" / "stream.safetensors")[0].state_dict()
+    taken = [name for name in first if not name.startswith(("pictures.", "level."))]
+    for name in taken:
+        assert torch.equal(again.model.state_dict()[name], first[name]), name
+
+
+def test_a_viewer_may_be_trained_not_to_know_that_it_moves(data, tmp_path):
+    train(tiny(data, tmp_path / "run", steps=2, anchored=False))
+    export(tmp_path / "run", data, tmp_path / "world.safetensors")
+    assert LearnedWorld(tmp_path / "world.safetensors").spec.pose is None
+
+
 def test_what_was_trained_becomes_a_world(data, tmp_path):
     train(tiny(data, tmp_path / "run", steps=2))
     digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")

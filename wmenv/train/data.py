@@ -6,7 +6,7 @@ any length. A batch is a function of (seed, step) alone: a resumed run sees the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class Batch:
     applied: Tensor
     words: Tensor
     directed: Tensor
+
+    def unanchored(self) -> Batch:
+        """The same seen by a viewer who does not know that it moves: everything is at its spot of the picture."""
+        still = {"pose": torch.zeros_like(self.pose), "motion": self.motion.clamp(max=0)}
+        return replace(self, **still)
 
 
 class Episodes:

@@ -47,6 +47,7 @@ class TrainConfig(Config):
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
     sights: float = 0.0  # share that is sure to show something for the first time, each kind as often as any other
+    anchored: bool = True  # whether positions are of the world; otherwise of the picture, for comparison
     traits: bool = True  # tiles learn from those they have something in common with
     rate: float = 2e-3
     warmup: int = 100
@@ -155,7 +156,10 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     episodes = read(Path(config.data), config.model)
-    config = config.model_copy(update={"model": fit_to_data(config.model, episodes.facts)})
+    model = fit_to_data(config.model, episodes.facts)
+    if not config.anchored:
+        model = model.model_copy(update={"motions": ((0.0, 0.0, 0.0),), "recall_place": False})
+    config = config.model_copy(update={"model": model})
     run = begin(config, episodes.facts)
     if resume:
         run.restore(_last(out))
@@ -201,6 +205,7 @@ class Lesson:
     def _found(self) -> dict[str, Tensor]:
         run, config = self.run, self.config
         batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
+        batch = batch if config.anchored else batch.unanchored()
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
