@@ -20,7 +20,7 @@ from wmenv.train.loop import TrainConfig, train
 from wmenv.train.quality.report import measure
 
 CONFIG = Path(__file__).parent.parent / "configs/gridrooms-nano.yaml"
-BASE = ["start=", "rate=0.002", "batch=32"]  # from chance, as fast as two cores allow
+BASE = ["rate=0.002", "batch=32"]  # from chance, as fast as two cores allow
 WITHOUT: dict[str, list[str]] = {
     "nothing": [],
     "memory that fades": ["objective.fade=0"],
@@ -37,28 +37,26 @@ FIGURES = ("tile_acc_1", "valid_100", "idm_agree", "direction_ok", "reward_mcc",
 
 def trained(name: str, out: Path, steps: int) -> Path:
     """The checkpoint of a training without `name`; goes on where it was stopped."""
-    folder = out / name.replace(" ", "-")
-    own = [*BASE, *WITHOUT[name], f"out={folder}", f"steps={steps}"]
-    config = TrainConfig.load(CONFIG, own)
-    weights = folder / "stream.safetensors"
-    told = json.loads((folder / "done.json").read_text()) if (folder / "done.json").exists() else {}
-    if told.get("steps") != steps:
-        train(config, resume=(folder / "run.pt").exists())
-        (folder / "done.json").write_text(json.dumps({"steps": steps}))
-    return weights
+    folder = out / f"{name.replace(' ', '-')}-{steps}"
+    config = TrainConfig.load(CONFIG, [*BASE, *WITHOUT[name], f"out={folder}", f"steps={steps}"])
+    train(config, resume=(folder / "run.pt").exists())
+    return folder / "stream.safetensors"
 
 
-def figures_of(name: str, out: Path, steps: int, data: Path) -> dict[str, float]:
-    """What a training without `name` comes to on held-out episodes."""
+def figures_of(name: str, out: Path, steps: int, data: Path) -> dict[str, Any]:
+    """What a training without `name` comes to on held-out episodes, with the commit it was measured at."""
     kept = out / f"{name.replace(' ', '-')}-{steps}.json"
     if not kept.exists():
         found = measure(trained(name, out, steps), data, quick=True)
-        kept.write_text(json.dumps({figure: mean_of(found[figure]) for figure in FIGURES}))
+        told = {"commit": environment_facts()["commit"], "settings": [*BASE, *WITHOUT[name]]}
+        kept.write_text(json.dumps(told | {figure: found[figure] for figure in FIGURES}))
     return json.loads(kept.read_text())
 
 
-def mean_of(value: Any) -> float:
-    return float(value["mean"] if isinstance(value, dict) else value)
+def shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return f"{value:.3f}"
 
 
 def main() -> None:
@@ -75,7 +73,7 @@ def main() -> None:
     table, found = Table("without", *FIGURES), {}
     for name in names:
         found[name] = figures_of(name, asked.out, steps, asked.data)
-        table.add_row(name, *(f"{value:.3f}" for value in found[name].values()))
+        table.add_row(name, *(shown(found[name][figure]) for figure in FIGURES))
     Console(width=140).print(table)
     report = {"benchmark": "ablation", "quick": asked.quick, "steps": steps, "base": BASE, "without": found}
     print(json.dumps(report | environment_facts()))

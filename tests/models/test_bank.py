@@ -39,6 +39,20 @@ def test_a_view_seen_again_replaces_the_old_sight():
     assert held(memory) == {2, 3}
 
 
+def test_a_viewer_who_never_moves_keeps_the_newest_frames():
+    memory = empty_bank(1, 3, (1,), torch.float32, torch.device("cpu"))
+    for number in range(1, 6):
+        since = torch.tensor([number])
+        store(memory, torch.tensor([[float(number)]]), torch.zeros(1, 3), since, OFFSETS, moves=False)
+    assert held(memory) == {3, 4, 5}
+
+
+def test_age_decides_between_equals_however_long_the_stream():
+    past, since = torch.tensor([[HERE, HERE]]).float(), torch.tensor([[1_000_001, 1_000_002]])
+    chosen, _ = route(torch.tensor([HERE]).float(), past, since, OFFSETS, 1)
+    assert chosen.tolist() == [[1]]
+
+
 def test_what_newer_frames_show_anyway_goes_first():
     memory = bank_of(HERE, FAR, AHEAD, ROUND)
     assert held(memory) == {2, 3, 4}

@@ -1,11 +1,13 @@
 """What a jump is taught: the truth, and where the model itself would land, in the shares that it is told."""
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.models.conftest import make_stream
+from wmenv.models.look import Look
 from wmenv.models.pixels import Pixels
 from wmenv.models.sequence import Passage
 from wmenv.models.stream import Frame
@@ -24,7 +26,7 @@ def teacher():
 def asked():
     torch.manual_seed(0)
     time = torch.tensor([[1.0, 0.6, 0.0], [0.9, 0.5, 0.2]])
-    level = torch.stack([time, time / 2, torch.full_like(time, 2.0)], -1)
+    level = torch.stack([time, time / 2, torch.full_like(time, 0.5)], -1)
     shape = (BATCH, TIME, 49, 192)
     weight = torch.ones(shape[:3])
     return Asked(torch.randn(shape), level, weight, torch.rand(shape) - 0.5, time)
@@ -57,6 +59,15 @@ def test_a_jump_is_taught_by_the_truth_and_by_where_the_model_would_land(teacher
     expected = 0.25 * asked.target + 0.75 * 0.3
     torch.testing.assert_close(found.target[moving], expected[moving], atol=1e-4, rtol=1e-4)
     assert torch.equal(found.target[~moving], asked.target[~moving])
+
+
+def test_strengths_are_told_apart():
+    stream, harmonics = make_stream(pictures="pixels"), torch.arange(16)
+    looks = [Look(torch.zeros(1), torch.zeros(1), 0, 2, strength=strength) for strength in (1.0, 1.5, 2.0, 2.5)]
+    levels = [stream.pictures.level(torch.zeros(1, 49, 192), look) for look in looks]
+    embedded = [torch.cos(torch.pi * level[..., None] * harmonics) for level in levels]
+    for one, other in itertools.combinations(embedded, 2):
+        assert (one - other).abs().max() > 0.05
 
 
 def test_following_more_strongly_moves_the_truth_away_from_what_happens_unasked(teacher, passage, asked):

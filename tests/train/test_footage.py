@@ -57,6 +57,24 @@ def test_worlds_without_separate_actions_are_not_filmed():
         Camera("gymnasium", {"id": "Pendulum-v1", "pixels": "render"}, SIZE)
 
 
+def test_worlds_in_which_one_cannot_do_nothing_are_learnt_too(tmp_path):
+    still = Source("gymnasium", {"id": "minigrid:MiniGrid-Dynamic-Obstacles-6x6-v0"}, (32, 32))
+    collect(still, tmp_path / "film", 25, workers=1)
+    model = StreamConfig(pictures="pixels", patch=PATCH, channels=32, depth=2, heads=2, hidden=48)
+    config = TrainConfig(data=str(tmp_path / "film"), out=str(tmp_path / "run"), model=model, steps=1, batch=2, time=2)
+    train(config.model_copy(update={"compile": False, "bf16": False}))
+    export(tmp_path / "run", tmp_path / "film", tmp_path / "world.safetensors")
+    world = LearnedWorld(tmp_path / "world.safetensors")
+    assert world.spec.actions.noop is None
+    state, _ = world.open([Start()], [0])
+    world.advance(state, np.array([1]), [None])
+
+
+def test_other_data_are_never_mixed_in(film):
+    with pytest.raises(OptionError, match="size"):
+        collect(Source("pan", {"beacon": True}, (64, 64)), film, 25, workers=1)
+
+
 def test_a_film_becomes_a_world(film, tmp_path):
     model = StreamConfig(pictures="pixels", patch=PATCH, channels=32, depth=2, heads=2, hidden=48)
     config = TrainConfig(data=str(film), out=str(tmp_path / "run"), model=model, steps=6, batch=4, time=3, warmup=1)

@@ -119,6 +119,15 @@ def test_a_resumed_run_ends_with_the_same_weights(data, tmp_path):
     assert log[-1]["step"] == 6
 
 
+def test_a_run_is_resumed_as_it_was_begun_and_never_overwritten(data, tmp_path):
+    train(tiny(data, tmp_path, steps=2))
+    with pytest.raises(CheckpointError, match="batch, seed"):
+        train(tiny(data, tmp_path, steps=2, seed=1, batch=5), resume=True)
+    with pytest.raises(CheckpointError, match="--resume"):
+        train(tiny(data, tmp_path, steps=2))
+    train(tiny(data, tmp_path, steps=2, tell_steps=2), resume=True)
+
+
 def test_learning_makes_the_loss_fall(data, tmp_path):
     told = []
     train(tiny(data, tmp_path, steps=30, warmup=5), watch=lambda run, figures, episodes: told.append(figures["total"]))

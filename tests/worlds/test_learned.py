@@ -78,7 +78,7 @@ def test_only_pixels_follow_more_strongly(weights, in_pixels):
         LearnedWorld(in_pixels, strength=9.0)
 
 
-def test_what_of_the_bank_is_heard_can_be_asked(in_pixels):
+def test_what_of_the_bank_is_heard_can_be_asked(weights, in_pixels):
     frames = []
     for settings in ({}, {"routed": 1}, {"routing": "recent", "routed": 1}):
         world = LearnedWorld(in_pixels, **settings)
@@ -86,6 +86,10 @@ def test_what_of_the_bank_is_heard_can_be_asked(in_pixels):
         _, outcomes = walk(world, state, [0, 0, 2, 2, 1, 1, 0])
         frames.append(outcomes[-1].frames)
     assert (frames[0] != frames[1]).any()
+    with pytest.raises(OptionError, match="no memory 'bank'"):
+        LearnedWorld(weights, memory="bank")
+    with pytest.raises(OptionError, match="key frames"):
+        LearnedWorld(weights, routed=2)
     assert "routed" in LearnedWorld(in_pixels).spec.provenance
 
 

@@ -35,9 +35,8 @@ def route(
     routing is `by` "recent", all are equally useful.
     """
     there = since > 0
-    newness = since / since.amax(-1, keepdim=True).clamp(min=1)
     shared = overlap(pose[..., None, :], past, offsets) if by == "view" else 0.0
-    useful = shared + 1e-3 * newness
+    useful = shared + _newness(since, offsets)
     best = torch.where(there, useful, -1.0).topk(min(most, since.shape[-1]), -1).indices
     when = since.gather(-1, best)
     order = when.argsort(dim=-1, descending=True, stable=True)
@@ -45,9 +44,10 @@ def route(
     return chosen, there.gather(-1, chosen)
 
 
-def store(memory: Memory, frame: Tensor, pose: Tensor, since: Tensor, offsets: Tensor) -> None:
-    """Put a frame of each row into the bank, in place; rows whose `since` is 0 have none to store."""
-    slot = _slot(memory["bank_pose"], memory["bank_since"], pose, offsets)
+def store(memory: Memory, frame: Tensor, pose: Tensor, since: Tensor, offsets: Tensor, moves: bool = True) -> None:
+    """Put a frame of each row into the bank, in place; rows whose `since` is 0 have none to store. Where the viewer
+    never `moves`, frames of the same pose are not the same view."""
+    slot = _slot(memory["bank_pose"], memory["bank_since"], pose, offsets, moves)
     rows = torch.arange(len(slot), device=slot.device)
     given = since > 0
     for name, value in (("bank", frame), ("bank_pose", pose), ("bank_since", since.to(torch.int32))):
@@ -55,14 +55,17 @@ def store(memory: Memory, frame: Tensor, pose: Tensor, since: Tensor, offsets: T
         memory[name][rows, slot] = torch.where(given.view(-1, *[1] * (old.ndim - 1)), value.to(old.dtype), old)
 
 
-def _slot(past: Tensor, since: Tensor, pose: Tensor, offsets: Tensor) -> Tensor:
+def _slot(past: Tensor, since: Tensor, pose: Tensor, offsets: Tensor, moves: bool) -> Tensor:
     """The slot (rows,) that a frame seen from `pose` takes."""
-    same = overlap(pose[:, None], past, offsets) > SAME_VIEW
+    by_newest = overlap(pose[:, None], past, offsets)
     shared = overlap(past[:, :, None], past[:, None], offsets)
     newer = since[:, None] > since[:, :, None]
-    by_newest = overlap(pose[:, None], past, offsets)
     covered = torch.maximum(torch.where(newer, shared, 0.0).amax(-1), by_newest)
-    oldness = 1 - since / since.amax(-1, keepdim=True).clamp(min=1)
-    worth = covered + 1e-3 * oldness
-    worth = torch.where(since == 0, 3.0, worth)
-    return torch.where(same & (since > 0), 4.0, worth).argmax(-1)
+    free = torch.where(since == 0, 3.0, covered - _newness(since, offsets))
+    return torch.where((by_newest > SAME_VIEW) & (since > 0) & moves, 4.0, free).argmax(-1)
+
+
+def _newness(since: Tensor, offsets: Tensor) -> Tensor:
+    """Ranks by age, the newest highest, all of them less than a patch of overlap is worth, however long the stream."""
+    rank = since.argsort(dim=-1, stable=True).argsort(dim=-1)
+    return 0.5 / len(offsets) * rank / max(since.shape[-1], 1)

@@ -21,8 +21,8 @@ FIELDS = 8  # of a frame
 class CompiledStreamer(Streamer):
     """A `Streamer` whose passes run compiled."""
 
-    def __init__(self, model: Stream, memory: str = "all") -> None:
-        super().__init__(model, memory)
+    def __init__(self, model: Stream, memory: str = "all", strength: float = 1.0) -> None:
+        super().__init__(model, memory, strength)
         self._kernel = torch.compile(self._flat)
         self._warmed: set[bool] = set()
 

@@ -12,7 +12,7 @@ def pass_flops(config: StreamConfig) -> int:
     """Floating-point operations of one pass over one frame, heads included."""
     d, n = config.channels, config.tokens
     projections = 2 * n * (4 * d * d + 3 * d * config.hidden)
-    heard = n * (1 + config.window + min(config.routed, config.bank)) + config.slot
+    heard = n * (1 + config.window + min(config.routed, config.bank)) + config.slot * (1 + bool(config.words))
     attention = 4 * n * heard * d
     if config.matrix:  # keys, queries, values, gates and back, then writing and reading
         projections += 2 * n * d * (2 * config.heads * config.matrix + 2 * d + 2 * config.heads)
@@ -39,7 +39,7 @@ def step_flops(config: StreamConfig, passes: int) -> int:
 
 
 def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
-    """Bytes that one row keeps for ever: ring, instruction, places, and a few numbers."""
+    """Bytes that one row keeps for ever: ring, bank, matrices, instruction, places, and a few numbers."""
     kv = 2 * config.depth * config.channels * number_bytes
     ring = config.window * (kv * config.tokens + 13) + config.bank * (kv * config.tokens + 16)
     matrices = 4 * config.depth * config.matrix * (config.channels + config.heads)

@@ -56,7 +56,8 @@ def leave(model: Stream, memory: Memory, made: Memory) -> None:
     memory["matrix"] = made.get("matrix", memory["matrix"])
     if model.config.bank:  # takes what falls out of the ring
         since = (memory["step"] - window) * memory["ring_full"][:, -1]
-        store(memory, memory["ring"][:, -1], memory["ring_pose"][:, -1], since, model.offsets)
+        moves = len(model.config.motions) > 1
+        store(memory, memory["ring"][:, -1], memory["ring_pose"][:, -1], since, model.offsets, moves)
     if window:
         full = torch.ones_like(memory["ring_full"][:, 0])
         newest = {"ring": made["ring"].to(memory["ring"].dtype), "ring_pose": memory["pose"], "ring_full": full}

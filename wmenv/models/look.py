@@ -10,13 +10,14 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Look:
     """Look `number` of so many `passes`, at rows whose dice are a function of `seed` and `step`; a `patient` drawing
-    goes on until nothing changes."""
+    goes on until nothing changes. `strength` is how strongly the picture follows what was asked, 1 as the data do."""
 
     seed: Tensor
     step: Tensor
     number: int
     passes: int
     patient: bool = False
+    strength: float = 1.0
 
     def following(self) -> Look:
         """The next one."""

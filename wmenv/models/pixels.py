@@ -26,8 +26,8 @@ SOONEST = 0.02  # times below this are taken as this where they divide
 class Pixels(nn.Module):
     """Pictures as (rows, patches, patch * patch * 3) colours in [-1, 1]; noise is added, normally distributed.
 
-    Three numbers say how far a canvas is: the time it is at, the time it is to jump to, and how strongly the picture is
-    to follow what was asked (1: as the data does).
+    Three numbers in [0, 1] say how far a canvas is: the time it is at, the time it is to jump to, and one over how
+    strongly the picture is to follow what was asked (1: as the data do).
     """
 
     dtype = torch.uint8
@@ -39,7 +39,6 @@ class Pixels(nn.Module):
         self.patch, self.grid = config.patch, config.grid
         self.predicts = config.predicts
         self.unlit = config.unlit
-        self.strength = 1.0
         size, width = 3 * config.patch**2, config.bottleneck or config.channels
         self.cell: tuple[int, ...] = (size,)
         self.noised = patch_embedding(size, config.bottleneck, config.channels)
@@ -85,7 +84,7 @@ class Pixels(nn.Module):
 
     def level(self, canvas: Tensor, look: Look) -> Tensor:
         time, to = times(look.passes)[look.number : look.number + 2]
-        return torch.tensor([time, to, self.strength], device=canvas.device).expand(len(canvas), -1)
+        return torch.tensor([time, to, 1 / look.strength], device=canvas.device).expand(len(canvas), -1)
 
     def most_looks(self, passes: int, patient: bool) -> int:
         return passes

@@ -57,14 +57,17 @@ class ViewerRotary:
     """Rotary phases for (dx, dy, age) relative to the frame that looks; `head` channels, three eighths each for x and
     y.
 
-    Periods run from two and a half steps, so that neighbours differ, to forty, more than any view is wide.
+    Periods run from two and a half steps, so that neighbours differ, to forty, or more where a view is wider than half
+    of that.
     """
 
-    def __init__(self, head: int) -> None:
+    def __init__(self, head: int, widest: int = 20) -> None:
         pairs = head // 2
         along = 3 * pairs // 8
         self.split = (along, along, pairs - 2 * along)
-        self.rates = [2 * math.pi / torch.logspace(math.log10(2.5), math.log10(40.0), n) for n in self.split]
+        self.rates = [
+            2 * math.pi / torch.logspace(math.log10(2.5), math.log10(max(40.0, 2.0 * widest)), n) for n in self.split
+        ]
 
     def __call__(self, offsets: Tensor, age: Tensor | float) -> tuple[Tensor, Tensor]:
         """cos and sin, (..., head / 2) each, of (..., 2) offsets; `age` in frames, broadcastable to (...)."""

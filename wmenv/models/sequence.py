@@ -98,6 +98,7 @@ class _Past:
         frames = torch.arange(time, device=pose.device)
         before = frames[None] + model.config.window < frames[:, None]
         alike = overlap(pose[:, :, None], pose[:, None], model.offsets) > SAME_VIEW
+        alike = alike & (len(model.config.motions) > 1)
         replaced = (alike[:, None] & (frames[None] > frames[:, None]) & before[:, None]).any(-1)
         there = before & ~replaced if without is None else before & ~replaced & ~without[:, None, None]
         since = torch.where(there, frames[None] + 1, 0)

@@ -56,7 +56,7 @@ class StreamConfig(BaseModel):
     samples: int = 0  # of sound per step
     words: tuple[str, ...] = ()
     slot: int = 16  # words of a typed text
-    reward_range: float = 1.0
+    reward_range: float = 1.0  # rewards lie within plus and minus this
     reward_bins: int = 21
     recall_place: bool = True  # inject what was last seen at each place in view
     places: int = 64  # side of the square of places that is remembered
@@ -125,8 +125,8 @@ class Readout:
 
 
 class Stream(nn.Module):
-    """The weights. `frames` embeds, `trunk` is applied block by block by the callers in streaming.py and train/,
-    `read` heads."""
+    """The weights. `embed` makes tokens, `layer` is applied block by block by the callers in streaming.py and
+    sequence.py, `read` is the heads."""
 
     def __init__(self, config: StreamConfig) -> None:
         super().__init__()
@@ -148,8 +148,8 @@ class Stream(nn.Module):
         self.flags = nn.Linear(d, 2)  # end, receipt
         self.motion = nn.Linear(d, config.actions * len(config.motions))
         self.scale = nn.Parameter(torch.ones(d))
-        self.rotary = ViewerRotary(d // config.heads)
-        self.compass = ViewerRotary(config.matrix) if config.matrix else None
+        self.rotary = ViewerRotary(d // config.heads, max(config.grid))
+        self.compass = ViewerRotary(config.matrix, max(config.grid)) if config.matrix else None
         self.register_buffer("offsets", view_offsets(*config.grid, config.anchor), persistent=False)
         self._initialise()
 

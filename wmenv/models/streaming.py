@@ -20,7 +20,7 @@ from wmenv.models.look import Look
 from wmenv.models.matrix import MatrixMemory
 from wmenv.models.place import empty_places, recall, remember
 from wmenv.models.position import moved, places_in_view
-from wmenv.models.stream import Frame, Readout, Stream
+from wmenv.models.stream import Frame, Readout, Stream, StreamConfig
 
 MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all is for comparison
     "all": frozenset({"places", "window", "bank", "matrix"}),
@@ -30,6 +30,12 @@ MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all 
     "window": frozenset({"window"}),
     "none": frozenset(),
 }
+
+
+def kinds_of(config: StreamConfig) -> frozenset[str]:
+    """The kinds of memory that a model has."""
+    has = {"places": config.recall_place, "bank": config.bank, "matrix": config.matrix}
+    return frozenset(name for name, size in has.items() if size) | {"window"}
 
 
 @dataclass
@@ -62,10 +68,11 @@ class Scene:
 
 
 class Streamer:
-    """A model with the constants of its stepping; holds no state between calls. `memory` is one of `MEMORIES`."""
+    """A model with the constants of its stepping; holds no state between calls. `memory` is one of `MEMORIES`,
+    `strength` how strongly pixels follow what was asked."""
 
-    def __init__(self, model: Stream, memory: str = "all") -> None:
-        self.model = model
+    def __init__(self, model: Stream, memory: str = "all", strength: float = 1.0) -> None:
+        self.model, self.strength = model, strength
         self.uses = MEMORIES[memory]
         self.config = model.config
         self.own = model.own_phases()
@@ -118,7 +125,7 @@ class Streamer:
 
     def _draw(self, memory: Memory, action: Tensor, words: Tensor | None, passes: int, patient: bool = False) -> Drawn:
         scene, pictures = self._scene(memory, action, words), self.model.pictures
-        look = Look(memory["seed"], memory["step"], 0, passes, patient)
+        look = Look(memory["seed"], memory["step"], 0, passes, patient, self.strength)
         canvas = pictures.blank(look.seed, look.step)
         said, made, canvas, open_ = self._look(canvas, scene, look)
         looks = torch.ones_like(memory["seed"])

@@ -14,7 +14,7 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 
 def collect(
     source: Annotated[str, typer.Argument(help="gridrooms, or any world to be filmed.")],
-    out: Annotated[Path, typer.Option(help="Folder of the shards; what is there is kept.")] = Path("data/gridrooms"),
+    out: Annotated[Path | None, typer.Option(help="Folder of the shards; what is there is kept. data/SOURCE")] = None,
     episodes: Annotated[int, typer.Option(min=1)] = 10_000,
     first: Annotated[int, typer.Option(min=0, help="Number of the first episode.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores if not said.")] = None,
@@ -29,10 +29,19 @@ def collect(
     with Progress(*columns) as progress:
         task = progress.add_task("episodes", total=episodes)
         tell = lambda done, steps: progress.update(task, completed=done, description=f"{steps} steps")
-        height, _, width = size.partition("x")
-        chosen = Source(source, with_overrides({}, settings or []), (int(height), int(width)))
-        counts = collect(chosen, out, episodes, first, workers, tell)
+        chosen = Source(source, with_overrides({}, settings or []), _size(size))
+        counts = collect(chosen, out or Path("data") / source.replace(":", "."), episodes, first, workers, tell)
     print(json.dumps(counts))
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width, of a text such as 128x128."""
+    from wmenv.errors import OptionError
+
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise OptionError(f"a size is HxW, such as 128x128, got {text!r}.")
+    return int(height), int(width)
 
 
 def train(

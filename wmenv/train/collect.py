@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from wmenv.errors import OptionError
+
 RECORDERS = {"gridrooms": "wmenv.sources.gridrooms.record"}
 CAMERA = "wmenv.train.footage"
 SHARD = 250  # episodes, unless the recorder has a `shard` of its own
@@ -52,7 +54,7 @@ def collect(
     """
     out.mkdir(parents=True, exist_ok=True)
     recorder = source.recorder()
-    _write_facts(recorder.data_facts(), out)
+    _write_facts(recorder.data_facts() | {"settings": source.settings}, out)
     size = getattr(recorder, "shard", SHARD)
     shards = range(first // size, -(-(first + episodes) // size))
     missing = [shard for shard in shards if not shard_path(out, shard).exists()]
@@ -88,13 +90,32 @@ def write_shard(source: Source, out: Path, shard: int) -> int:
 
 
 def _write_facts(facts: dict[str, Any], out: Path) -> None:
+    """Once; a folder that holds other data is left as it is."""
+    path = out / "facts.npz"
+    if path.exists():
+        given, kept = _plain(facts), _plain(read_facts(out))
+        differ = sorted(name for name in given.keys() | kept.keys() if given.get(name) != kept.get(name))
+        if differ:
+            raise OptionError(f"{out} holds other data: {', '.join(differ)} differ. Choose another folder with --out.")
+        return
     arrays = {name: value for name, value in facts.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in facts.items() if name not in arrays}
-    np.savez_compressed(out / "facts.npz", plain=np.frombuffer(json.dumps(plain).encode(), np.uint8), **arrays)
+    partial = path.with_suffix(".tmp")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, plain=np.frombuffer(json.dumps(plain).encode(), np.uint8), **arrays)
+    partial.rename(path)
+
+
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    """What facts say, as JSON would bring it back; arrays by their shapes."""
+    shapes = {name: np.shape(value) if isinstance(value, np.ndarray) else value for name, value in facts.items()}
+    return json.loads(json.dumps(shapes))
 
 
 def read_facts(folder: Path) -> dict:
     """What `data_facts` said when the data set was made."""
+    if not (folder / "facts.npz").exists():
+        raise OptionError(f"{folder} holds no data; make some with `wmenv collect WORLD --out {folder}`.")
     with np.load(folder / "facts.npz") as archive:
         facts = {name: archive[name] for name in archive.files}
     return {**json.loads(facts.pop("plain").tobytes()), **facts}

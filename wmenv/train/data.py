@@ -24,7 +24,7 @@ SILENT = 255
 
 @dataclass
 class Batch:
-    """Passages as arrays of (batch, time, ...); `known` marks patches whose place had been seen.
+    """Passages as arrays of (batch, time, ...).
 
     `motion` is the true class of the move that `next_action` made, -1 at the last frame; `applied` is 1 or 0 where a
     direction was typed, else -1.

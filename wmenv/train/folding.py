@@ -33,16 +33,18 @@ def blur(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, gene
     clean = palette.canvas(batch.tiles)
     noise = torch.randn(clean.shape, generator=generator)
     canvas = clean + time[..., None, None] * (noise - clean)
-    chance = torch.rand(3, *shape, generator=generator)
+    chance = torch.rand(4, *shape, generator=generator)
     jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
-    to = torch.where(jumps, torch.where(chance[0] < 0.4, 0.0, time * chance[1]), time)
-    strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** (chance[1]), 1.0)
-    differs = batch.place != batch.tiles
-    changed = (batch.age > 0) & (differs if differs.ndim == 3 else differs.any(-1))
+    to = torch.where(chance[0] < 0.4, 0.0, time * chance[1])
+    if config.guided:  # what guides must be learnt without a jump as well: the jumps are made of it
+        to = torch.where(chance[0] > 0.8, time, to)
+    to = torch.where(jumps, to, time)
+    strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** chance[3], 1.0)
+    changed = (batch.age > 0) & palette.changed(batch.place, batch.tiles)
     matters = torch.where(batch.age > 1, config.remembered, 1.0)
     weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)
-    return Asked(canvas, torch.stack([time, to, strength], -1), weight, clean, time)
+    return Asked(canvas, torch.stack([time, to, 1 / strength], -1), weight, clean, time)
 
 
 def grainy(kept: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
@@ -67,22 +69,22 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
         return asked
     own = _first(passage, count)
     z, x = (value[:count].flatten(0, 1) for value in (asked.canvas, asked.target))
-    time, to, strength = asked.level[:count].flatten(0, 1).unbind(-1)
+    time, to, restraint = asked.level[:count].flatten(0, 1).unbind(-1)
     pictures, wide = teacher.pictures, (slice(None), None, None)
 
     def end(seen: Passage, canvas: Tensor, at: Tensor, until: Tensor, how: Tensor) -> Tensor:
         frame = replace(seen.frame, noised=canvas, level=torch.stack([at, until, how], -1))
         return pictures.clean(run(teacher, replace(seen, frame=frame)).pictures, canvas, at).clamp(-1, 1)
 
-    led = end(own, z, time, time, strength)
+    led = end(own, z, time, time, restraint)
     if config.guided:
-        alone = heedless(own, torch.ones(count) > 0, teacher.config.actions)
-        unled = end(alone, z, time, time, torch.ones_like(strength))
-        x = (x + (1 - 1 / strength)[wide] * (led - unled)).clamp(-1, 1)
+        alone = heedless(own, torch.ones_like(restraint[:count]) > 0, teacher.config.actions)
+        unled = end(alone, z, time, time, torch.ones_like(restraint))
+        x = (x + (1 - restraint)[wide] * (led - unled)).clamp(-1, 1)
     if alpha < 1:
         between = time - alpha * (time - to)
         midway = jump(z, led, time[wide], between[wide])
-        pull = (midway - end(own, midway, between, to, strength)) / between[wide].clamp(min=SOONEST)
+        pull = (midway - end(own, midway, between, to, restraint)) / between[wide].clamp(min=SOONEST)
         x = (alpha * x + (1 - alpha) * (z - time[wide] * pull)).clamp(-1, 1)
     moving = (time > 0)[wide]
     aimed = torch.where(moving, x, asked.target[:count].flatten(0, 1))

@@ -1,7 +1,7 @@
 """Any world filmed, and the film as something to train on: frames, actions, rewards and ends, nothing else is needed.
 
-For worlds that are not made of tiles. A viewer without a pose stands still, so a place is a spot of the picture, and
-what a place showed is what the spot showed a frame ago.
+For worlds that are not made of tiles. A viewer without a pose stands still, so a place is a spot of the picture: what
+it showed is what the spot showed a frame ago, which a model is given anyway; here it only says what has changed.
 """
 
 from __future__ import annotations
@@ -47,12 +47,15 @@ class Film:
 class Camera:
     """Films a world by its name, at a height and width of one's own."""
 
-    shard = 25  # episodes; frames are large
-
     def __init__(self, world: str, settings: dict[str, Any], size: tuple[int, int]) -> None:
         self.world, self.size = load_world(world, **settings), size
         if self.world.spec.actions.kind != "discrete":
             raise OptionError(f"{world} takes {self.world.spec.actions.kind} actions; only discrete ones are filmed.")
+
+    @property
+    def shard(self) -> int:
+        """Episodes in a file: the fewer, the larger their frames."""
+        return min(25, max(1, 25 * 128**2 // (self.size[0] * self.size[1])))
 
     def data_facts(self) -> dict[str, Any]:
         """What a trainer must know to read the film, and a learned world to be one."""
@@ -93,16 +96,17 @@ class Footage:
     def __init__(self, folder: Path, slot: int, patch: int) -> None:
         self.facts, self.slot = read_facts(folder), slot
         self.vocabulary = Vocabulary(())
-        parts = [arrays for arrays, _ in read_shards(folder)]
+        if any(side % patch for side in self.facts["size"]):
+            raise OptionError(f"frames of {self.facts['size']} are no whole number of patches of {patch}.")
+        parts = [_in_patches(arrays, patch) for arrays, _ in read_shards(folder)]
         if not parts:
-            raise FileNotFoundError(f"{folder} holds no film; make one with `wmenv collect WORLD --out {folder}`.")
+            raise OptionError(f"{folder} holds no film; make one with `wmenv collect WORLD --out {folder}`.")
         lengths = np.concatenate([part["steps"] for part in parts]) + 1
         self.stop = np.cumsum(lengths)
         self.begin = self.stop - lengths
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
-        frames = np.concatenate([part["frames"] for part in parts])
-        self.tiles = rearrange(frames, "f (r h) (c w) k -> f (r c) (h w k)", h=patch, w=patch)
-        first = np.isin(np.arange(len(frames)), self.begin)
+        self.tiles = np.concatenate([part["frames"] for part in parts])
+        first = np.isin(np.arange(len(self.tiles)), self.begin)
         self.action = self._by_frame(parts, "action", first, self.facts["actions"])
         self.reward = self._by_frame(parts, "reward", first, 0).astype(np.float32)
         self.end = self._by_frame(parts, "end", first, False)
@@ -123,6 +127,8 @@ class Footage:
         """Batch number `step` of that seed's run; nothing is directed in a film."""
         rng = np.random.default_rng([seed, step])
         long = np.flatnonzero(self.stop - self.begin >= time)
+        if not len(long):
+            raise OptionError(f"no episode of the film has {time} frames; take a smaller `time`.")
         chosen = rng.choice(long, size)
         start = self.begin[chosen] + rng.integers(self.stop[chosen] - self.begin[chosen] - time + 1)
         index = start[:, None] + np.arange(time)
@@ -152,3 +158,9 @@ class Footage:
     def words_at(self, index: np.ndarray) -> Tensor | None:
         """Nothing is ever said in a film."""
         return None
+
+
+def _in_patches(arrays: dict[str, np.ndarray], patch: int) -> dict[str, np.ndarray]:
+    """One shard with its frames cut into patches."""
+    patches = rearrange(arrays["frames"], "f (r h) (c w) k -> f (r c) (h w k)", h=patch, w=patch)
+    return arrays | {"frames": np.ascontiguousarray(patches)}

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from wmenv.models.tiles import Tiles
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
 from wmenv.train.data import Batch
+from wmenv.train.palette import Palette
 
 
-def hide(pictures: Tiles, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
+def hide(pictures: Tiles, palette: Palette, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
     """The frames of a batch with some patches undrawn and some wrong, and what each patch weighs."""
     level = amounts(batch.directed.shape, config, generator)
     unknown = batch.age == 0
@@ -24,7 +25,7 @@ def hide(pictures: Tiles, batch: Batch, config: ObjectiveConfig, generator: torc
     wrong &= level[..., None] > 0
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
     canvas = torch.where(hidden, pictures.undrawn, torch.where(wrong, other, batch.tiles))
-    changed = ~unknown & (batch.place != batch.tiles) & pictures.anchored[batch.tiles]
+    changed = ~unknown & palette.changed(batch.place, batch.tiles)
     matters = torch.where(batch.age > 1, config.remembered, 1.0)
     weight = torch.where(hidden | wrong, torch.where(changed, config.changed, matters), config.visible)
     return Asked(canvas, hidden.float().mean(-1, keepdim=True), weight, batch.tiles, level)

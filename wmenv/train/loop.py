@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from wmenv.config import Config
-from wmenv.errors import CheckpointError
+from wmenv.errors import CheckpointError, OptionError
 from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.models.sequence import run_passage
 from wmenv.models.stream import Stream, StreamConfig
@@ -64,6 +65,7 @@ class TrainConfig(Config):
 
 DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
 Watch = Callable[["Run", dict, Episodes | Footage], None]
+BESIDES = ("out", "start", "threads", "compile", "save_seconds", "tell_steps")  # what does not decide a run's numbers
 MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_spot", "places")
 
 
@@ -85,6 +87,7 @@ class Run:
         }
 
     def restore(self, state: dict) -> None:
+        """Go on from what `state` said."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
@@ -114,6 +117,8 @@ def read(folder: Path, model: StreamConfig) -> Episodes | Footage:
     """The data in a folder: tiles, or film cut into the model's patches."""
     if "images" in read_facts(folder):
         return Episodes(folder, model.slot)
+    if model.pictures != "pixels":
+        raise OptionError(f"{folder} is film; set model.pictures to pixels.")
     return Footage(folder, model.slot, model.patch)
 
 
@@ -157,12 +162,16 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     out.mkdir(parents=True, exist_ok=True)
     episodes = read(Path(config.data), config.model)
     model = fit_to_data(config.model, episodes.facts)
+    reach = max(1.0, float(np.abs(episodes.reward).max()))
+    model = model.model_copy(update={"reward_range": reach})
     if not config.anchored:
         model = model.model_copy(update={"motions": ((0.0, 0.0, 0.0),), "recall_place": False})
     config = config.model_copy(update={"model": model})
-    run = begin(config, episodes.facts)
+    run = begin(config if not resume else config.model_copy(update={"start": ""}), episodes.facts)
     if resume:
-        run.restore(_last(out))
+        run.restore(_last(out, config))
+    elif (out / "run.pt").exists():
+        raise CheckpointError(f"{out} holds a run already: --resume goes on with it, another `out` begins a new one.")
     diary = Diary(out / "log.jsonl", config, run.step)
     lesson = Lesson(run, config, episodes)
     saved = time.monotonic()
@@ -173,7 +182,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
             if watch:
                 watch(run, told, episodes)
         if time.monotonic() - saved > config.save_seconds or run.step == config.steps:
-            save(run, out, episodes.facts)
+            save(run, out, config)
             saved = time.monotonic()
     return run
 
@@ -234,19 +243,30 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
     return {n: v for n, v in state.items() if n in known and not (drawing and n.startswith(("pictures.", "level.")))}
 
 
-def save(run: Run, out: Path, facts: dict) -> None:
+def save(run: Run, out: Path, config: TrainConfig) -> None:
     """The whole run, to resume from, and the averaged weights, to use."""
     partial = out / "run.tmp"
-    torch.save(run.state(), partial)
+    torch.save(run.state() | {"config": deciding(config)}, partial)
     os.replace(partial, out / "run.pt")
     save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step})
 
 
-def _last(out: Path) -> dict:
+def _last(out: Path, config: TrainConfig) -> dict:
+    """What the run in `out` left, if it is a run of this config: otherwise its numbers would be neither's."""
     path = out / "run.pt"
     if not path.is_file():
         raise CheckpointError(f"there is nothing to resume at {path}; run without --resume to begin.")
-    return torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True)
+    given, kept = deciding(config), state["config"]
+    differ = sorted(name for name in given if given[name] != kept.get(name))
+    if differ:
+        raise CheckpointError(f"the run at {path} has another {', '.join(differ)}; resume it as it was begun.")
+    return state
+
+
+def deciding(config: TrainConfig) -> dict:
+    """What decides the numbers of a run, as JSON would bring it back."""
+    return json.loads(config.model_dump_json(exclude=set(BESIDES)))
 
 
 class Diary:

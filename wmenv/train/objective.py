@@ -26,7 +26,7 @@ def passage_of(
     """A batch with its frames noised, and what is to be said of them."""
     pictures, shape = model.pictures, batch.directed.shape
     pixels = isinstance(pictures, Pixels)
-    asked = blur(palette, batch, config, generator) if pixels else hide(pictures, batch, config, generator)
+    asked = blur(palette, batch, config, generator) if pixels else hide(pictures, palette, batch, config, generator)
     lost = torch.rand(4, shape[0], generator=generator) < config.forget
     place, age, spot = _forget(batch, lost[:2], palette.unseen, config, generator)
     if pixels:
@@ -44,8 +44,9 @@ def passage_of(
     without = {name: lost[at] for name, at in (("bank", 2), ("matrix", 3)) if getattr(model.config, name)}
     passage = Passage(frame, batch.pose, batch.words, batch.directed, without)
     if config.guided and pixels:
-        deaf = torch.rand(shape[0], generator=generator) < config.heedless
-        deaf[: round(config.folded * shape[0])] = False  # those that jump are led
+        led = round(config.folded * shape[0])  # those that jump hear everything, so of the others more hear nothing
+        deaf = torch.rand(shape[0], generator=generator) * (1 - config.folded) < config.heedless
+        deaf[:led] = False
         passage = heedless(passage, deaf, model.config.actions)
     return passage, asked
 
@@ -82,7 +83,7 @@ def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: 
     drawn = (
         pixel_loss(pictures, said.pictures, asked) if isinstance(pictures, Pixels) else tile_loss(said.pictures, asked)
     )
-    parts = {"pictures": drawn} | _facts(said, batch)
+    parts = {"pictures": drawn} | _facts(said, batch, model.config.reward_range)
     if said.sound is not None:
         heard = passage.frame.hears < 0.5
         wrong = (said.sound.float() - passage.frame.sound).square().mean(-1)
@@ -91,14 +92,14 @@ def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: 
     return {"total": total, **parts}
 
 
-def _facts(said: Readout, batch: Batch) -> dict[str, Tensor]:
+def _facts(said: Readout, batch: Batch, reach: float) -> dict[str, Tensor]:
     """The losses of the read-out token."""
     end, reward = batch.end.flatten(), batch.reward.flatten()
     happened = 1 + 9 * (end > 0)
     motion = said.motion.float()[torch.arange(len(end)), batch.next_action.flatten()]
     applied = batch.applied.flatten()
     typed = (applied >= 0).float()
-    bins = two_hot(reward, said.reward.shape[-1])
+    bins = two_hot(reward, said.reward.shape[-1], reach)
     return {
         "motion": F.cross_entropy(motion, batch.motion.flatten(), ignore_index=-1),
         "reward": (F.cross_entropy(said.reward.float(), bins, reduction="none") * happened).mean(),

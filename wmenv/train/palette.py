@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from wmenv.errors import OptionError
 from wmenv.models.pixels import Pixels
 from wmenv.models.stream import Stream
+from wmenv.models.streaming import Drawn
 from wmenv.models.tiles import Tiles
 
 
@@ -29,18 +30,23 @@ class Colours:
     def canvas(self, patches: Tensor) -> Tensor:
         return (patches.float() - self.never) / 127.5
 
+    def changed(self, before: Tensor, after: Tensor) -> Tensor:
+        """(...) which patches are another picture than before."""
+        return (before != after).any(-1)
+
 
 class Palette:
     """The pictures of all tiles, (tiles, p, p, 3) uint8, as patches of `model`."""
 
     stored = torch.int64
 
-    def __init__(self, model: Stream, images: np.ndarray) -> None:
+    def __init__(self, model: Stream, images: np.ndarray, anchored: np.ndarray | None = None) -> None:
         self.plain = isinstance(model.pictures, Tiles)
         patch, size = model.config.patch, images.shape[1]
         if patch % size:
             raise OptionError(f"patches of {patch} pixels cannot show tiles of {size}; take a multiple of that.")
         large = images.repeat(patch // size, 1).repeat(patch // size, 2)
+        self._anchored = torch.ones(len(images), dtype=torch.bool) if anchored is None else torch.from_numpy(anchored)
         self.never = model.pictures.never
         self.unseen = len(images) + 1  # the number that stands for it among tiles
         self.patches = torch.from_numpy(large.reshape(len(images), -1)).to(torch.uint8)
@@ -60,6 +66,10 @@ class Palette:
             return kept.long()
         return torch.cdist(kept.flatten(0, -2).float(), self.patches.float()).argmin(-1).view(kept.shape[:-1])
 
+    def changed(self, before: Tensor, after: Tensor) -> Tensor:
+        """(...) which patches show another tile than before at their place, rather than hide it."""
+        return (before != after) & self._anchored[after]
+
     def error(self, kept: Tensor, tiles: Tensor) -> Tensor:
         """(rows, patches) mean squared difference, in grey levels, between what was drawn and the true tiles."""
         drawn = self.patches[kept.long()] if self.plain else kept
@@ -70,13 +80,15 @@ class Palette:
         drawn = self.patches[kept.long()] if self.plain else kept
         return self.error(kept, self.tiles(kept)).sqrt().view(drawn.shape[:-1])
 
-    def surprise(self, said: Tensor, tiles: Tensor) -> Tensor:
-        """(rows,) how far what one look said is from the truth: nats per tile, or the squared error of its colours."""
-        if self.plain:
-            return F.cross_entropy(said.flatten(0, 1), tiles.flatten(), reduction="none").view(tiles.shape).mean(1)
-        return (said - self.canvas(tiles)).square().mean((1, 2))
+    def surprise(self, drawn: Drawn, tiles: Tensor) -> Tensor:
+        """(rows,) how far what was drawn in one look is from the truth: nats per tile, or the squared error of its
+        colours."""
+        if not self.plain:
+            return self.error(drawn.shown, tiles).mean(1)
+        logits = drawn.said.pictures.flatten(0, 1)
+        return F.cross_entropy(logits, tiles.flatten(), reduction="none").view(tiles.shape).mean(1)
 
 
 def palette_of(model: Stream, facts: dict) -> Palette | Colours:
     """What stands between a model and data with these facts."""
-    return Palette(model, facts["images"]) if "images" in facts else Colours()
+    return Palette(model, facts["images"], facts["anchored"]) if "images" in facts else Colours()

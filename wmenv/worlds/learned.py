@@ -25,12 +25,13 @@ from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.pixels import Pixels
 from wmenv.models.stream import StreamConfig
-from wmenv.models.streaming import MEMORIES, Drawn, Streamer
+from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
 
 STRONGEST = 2.5
+MOST_PASSES = 16
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
 
@@ -46,9 +47,10 @@ class LearnedWorld:
 
     `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers, `compiled`
     makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
-    remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "none" neither. Of a
-    bank of key frames, `routed` says how many are heard, and `routing` whether those that show what is in "view" or the
-    most "recent". A world of pixels that was taught to may follow what is asked with more `strength` than the data do.
+    remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "bank" and "matrix"
+    those and the last frame, "none" nothing. Of a bank of key frames, `routed` says how many are heard, and `routing`
+    whether those that show what is in "view" or the most "recent". A world of pixels that was taught to may follow what
+    is asked with more `strength` than the data do.
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
@@ -69,6 +71,8 @@ class LearnedWorld:
     ) -> None:
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
+        if not 1 <= passes <= MOST_PASSES:
+            raise OptionError(f"passes is 1 to {MOST_PASSES}, got {passes}.")
         self.passes, self._strength = passes, strength
         if strength != 1 and not 1 <= strength <= STRONGEST:
             raise OptionError(f"strength is 1, as the data do, to {STRONGEST:g}; got {strength:g}.")
@@ -83,6 +87,13 @@ class LearnedWorld:
         paid = [name for name in self._instructions if name not in unpaid]
         self.task = task = (paid or list(unpaid))[0] if task is None else task
         self._pays = task not in unpaid
+        if task not in self._instructions:
+            raise OptionError(f"no task is called {task!r} here. {did_you_mean(task, self._instructions)}")
+        kinds = kinds_of(self.config)
+        if memory in ("places", "bank", "matrix") and memory not in kinds:
+            raise OptionError(f"this world has no memory {memory!r}; it has {', '.join(sorted(kinds))}.")
+        if hears and not self.config.bank:
+            raise OptionError("this world keeps no key frames, so nothing of them is routed.")
         self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}"
         self.spec = self._spec(task)
 
@@ -101,18 +112,23 @@ class LearnedWorld:
             audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
             pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
-            starts=frozenset({"seed", "template", "picture", "moment"} | ({"prompt"} if self.config.words else set())),
+            starts=frozenset({"seed", "template", "picture", "moment"} | ({"prompt"} if self._prompts else set())),
             templates=tuple(self._instructions),
             suggestions=tuple(facts["suggestions"]),
             provenance={
                 "weights_sha256": self._facts["sha256"],
                 "dtype": str(self._dtype),
                 "passes": str(self.passes),
-                "memory": "+".join(sorted(self._streamer.uses)),
+                "memory": "+".join(sorted(self._streamer.uses & kinds_of(self.config))),
             }
             | ({"routed": f"{self.config.routed} by {self.config.routing}"} if self.config.bank else {})
             | ({"strength": f"{self._strength:g}"} if self._strength != 1 else {}),
         )
+
+    @property
+    def _prompts(self) -> bool:
+        """A prompt is directed while the viewer does nothing, so there must be words and a way to do nothing."""
+        return bool(self.config.words) and isinstance(self._facts["spec"]["actions"]["noop"], int)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -146,7 +162,7 @@ class LearnedWorld:
         memory = state.consume().tensors
         action = torch.from_numpy(actions).to(memory["seed"].device)
         drawn = self._streamer.step(memory, action, words, self.passes)
-        return TensorState(self._tag, memory), self._outcome(_shown(drawn), directions)
+        return TensorState(self._tag, memory), self._outcome(_shown(drawn, self.config.reward_range), directions)
 
     def revive(self, data: bytes) -> TensorState:
         """The state that `to_bytes` wrote, by this world or by another process that has the same weights."""
@@ -203,6 +219,8 @@ class LearnedWorld:
 
     def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:
         """Direct each sentence of each prompt while the viewer stands still, before anything is shown."""
+        if not any(start.prompt for start in starts):
+            return
         sentences = [[s.strip() for s in (start.prompt or "").split(";") if s.strip()] for start in starts]
         for sentence in itertools.chain(*sentences):
             if strange := self._strange(sentence):
@@ -255,20 +273,18 @@ class LearnedWorld:
 def _loaded(
     weights: str, bf16: bool, compiled: bool, memory: str, strength: float, hears: tuple[tuple[str, Any], ...]
 ) -> tuple[Streamer, dict, Vocabulary]:
-    """Weights are read once per process."""
+    """Weights are read once per process and setting."""
     model, facts = load_stream(Path(weights))
     model.config = StreamConfig.model_validate(model.config.model_dump() | dict(hears))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
-    if isinstance(model.pictures, Pixels):
-        model.pictures.strength = strength
-    elif strength != 1:
+    if strength != 1 and not isinstance(model.pictures, Pixels):
         raise UnsupportedError(
             f"{weights} draws tiles; only worlds of pixels can follow more strongly than the data do."
         )
     if bf16:
         model = model.to(torch.bfloat16)
-    return (CompiledStreamer if compiled else Streamer)(model, memory), facts, Vocabulary(model.config.words)
+    return (CompiledStreamer if compiled else Streamer)(model, memory, strength), facts, Vocabulary(model.config.words)
 
 
 def _action_table(facts: dict) -> ActionTable:
@@ -283,10 +299,10 @@ def _signed(seed: int) -> int:
     return (int(seed) + 2**63) % 2**64 - 2**63
 
 
-def _shown(drawn: Drawn) -> dict[str, Tensor]:
+def _shown(drawn: Drawn, reach: float) -> dict[str, Tensor]:
     """What a step shows of each row, as plain tensors."""
     said = drawn.said
-    bins = torch.linspace(-1, 1, said.reward.shape[-1], dtype=torch.float64).round(decimals=6).float()
+    bins = reach * torch.linspace(-1, 1, said.reward.shape[-1], dtype=torch.float64).round(decimals=6).float()
     shown = {"shown": drawn.shown, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
     shown |= {"end": said.end > 0, "applied": said.receipt > 0}
     return shown | ({"sound": said.sound.float()} if said.sound is not None else {})

@@ -72,8 +72,8 @@ def _compare(
     words = episodes.words_at(index)
     drawn = streamer.step(_copy(memory), actions, words, passes)
     true, pose = _tiles(episodes, index), torch.from_numpy(episodes.pose[index].astype(np.float32))
-    one_look = (streamer.step(_copy(memory), given, words, 1).said for given in (actions, actions.roll(1)))
-    loss, shuffled = (palette.surprise(said.pictures, true).numpy() for said in one_look)
+    one_look = (streamer.step(_copy(memory), given, words, 1) for given in (actions, actions.roll(1)))
+    loss, shuffled = (palette.surprise(found, true).numpy() for found in one_look)
     streamer.witness(memory, actions, words, palette.canvas(true), pose)
     bins = np.linspace(-1, 1, drawn.said.reward.shape[-1])
     return {

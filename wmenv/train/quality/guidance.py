@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from wmenv.models.block import Heard
@@ -18,20 +19,22 @@ class TwoLooks(Streamer):
 
     def __init__(self, model: Stream, strength: float, memory: str = "all") -> None:
         super().__init__(model, memory)
-        self.strength = strength
+        self.apart = strength
 
     def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
         said, made = super()._pass(frame, heard, pose)
-        if self.strength != 1:
+        if self.apart != 1:
             unasked, _ = super()._pass(*self._unasked(frame, heard), pose)
-            said.pictures = unasked.pictures + self.strength * (said.pictures - unasked.pictures)
+            said.pictures = unasked.pictures + self.apart * (said.pictures - unasked.pictures)
         return said, made
 
     def _unasked(self, frame: Frame, heard: Heard) -> tuple[Frame, Heard]:
-        """The same look without the action, the instruction, or anything typed."""
+        """The same look without the action, the instruction, or anything typed; and without a jump, for what is not
+        led learns none."""
         nothing = frame.action.new_full(frame.action.shape, self.config.actions)
         blocked, tokens = heard.blocked.clone(), self.config.tokens
         blocked[..., tokens : tokens + self.config.slot] = True  # the instruction is heard first
         past = tokens + self.config.slot + tokens * (self.config.window + min(self.config.bank, self.config.routed))
         blocked[..., past:] = True
-        return replace(frame, action=nothing), replace(heard, blocked=blocked)
+        level = torch.stack([frame.level[:, 0], frame.level[:, 0], frame.level[:, 2]], -1)
+        return replace(frame, action=nothing, level=level), replace(heard, blocked=blocked)
