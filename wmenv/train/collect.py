@@ -94,7 +94,9 @@ def _write_facts(facts: dict[str, Any], out: Path) -> None:
     path = out / "facts.npz"
     if path.exists():
         given, kept = _plain(facts), _plain(read_facts(out))
-        differ = sorted(name for name in given.keys() | kept.keys() if given.get(name) != kept.get(name))
+        differ = sorted(
+            name for name in given.keys() | kept.keys() if (given.get(name) or None) != (kept.get(name) or None)
+        )
         if differ:
             raise OptionError(f"{out} holds other data: {', '.join(differ)} differ. Choose another folder with --out.")
         return
