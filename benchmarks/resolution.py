@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 from throughput import matrix_rate
 
+from wmenv.models.config import StreamConfig
 from wmenv.models.cost import row_bytes, step_flops
-from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.stream import Stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.loop import TrainConfig

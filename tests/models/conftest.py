@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.config import StreamConfig
+from wmenv.models.stream import Stream
 
 MOTIONS = ((0, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 1))
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from wmenv.models.config import StreamConfig
 from wmenv.models.look import Look
-from wmenv.models.stream import StreamConfig
 from wmenv.models.tiles import Tiles
 
 OPEN, WALL, HIDDEN = 0, 1, 2

@@ -6,8 +6,8 @@ import torch
 
 from wmenv.contract import Start
 from wmenv.errors import OptionError
+from wmenv.models.config import StreamConfig
 from wmenv.models.pixels import Pixels
-from wmenv.models.stream import StreamConfig
 from wmenv.train.collect import Source, collect
 from wmenv.train.export import export
 from wmenv.train.footage import Camera, Footage

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.config import StreamConfig
+from wmenv.models.stream import Stream
 from wmenv.train.traits import folded, share
 
 TRAITS = np.array([[0, 0], [0, 1], [1, 2]])  # two of three tiles have their first trait in common

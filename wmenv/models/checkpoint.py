@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wmenv.errors import CheckpointError
-from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.config import StreamConfig
+from wmenv.models.stream import Stream
 
 FORMAT = "wmenv-stream-1"
 

@@ -5,7 +5,7 @@ Only matrix products are counted; that is what a machine's peak is quoted in. No
 
 from __future__ import annotations
 
-from wmenv.models.stream import StreamConfig
+from wmenv.models.config import StreamConfig
 
 
 def pass_flops(config: StreamConfig) -> int:

@@ -7,17 +7,15 @@ memory and the steps know only what both can answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from wmenv.models.config import StreamConfig
 from wmenv.models.look import Look
 from wmenv.models.pixels import Pixels
 from wmenv.models.tiles import Tiles
-
-if TYPE_CHECKING:
-    from wmenv.models.stream import StreamConfig
 
 
 class Pictures(Protocol):

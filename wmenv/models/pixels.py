@@ -7,17 +7,13 @@ a canvas z at t goes to z - (t - s) (z - x) / t.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from wmenv.models.config import StreamConfig
 from wmenv.models.look import Look
 from wmenv.models.randomness import normals
-
-if TYPE_CHECKING:
-    from wmenv.models.stream import StreamConfig
 
 LAST = 0.2  # the time of the last of several looks: the one that is shown, and that memory is written from
 SOONEST = 0.02  # times below this are taken as this where they divide

@@ -11,8 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from wmenv.models.stream import AGES
-
+AGES = (1, 2, 4, 16, 64, 256)  # upper ends of the buckets of how long ago a place was seen; bucket 0 is never
 ELSEWHERE = 127  # the lap of a cell that holds nothing yet
 
 

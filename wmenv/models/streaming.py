@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from wmenv.models.block import Heard
+from wmenv.models.config import StreamConfig
 from wmenv.models.hearing import Memory, hear, leave, nothing_heard
 from wmenv.models.look import Look
 from wmenv.models.matrix import MatrixMemory
 from wmenv.models.place import empty_places, recall, remember
 from wmenv.models.position import moved, places_in_view
-from wmenv.models.stream import Frame, Readout, Stream, StreamConfig
+from wmenv.models.stream import Frame, Readout, Stream
 
 MEMORIES = {  # what a stream is allowed to use of what it keeps; less than all is for comparison
     "all": frozenset({"places", "window", "bank", "matrix"}),

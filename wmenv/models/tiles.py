@@ -6,19 +6,15 @@ patches together; which patches are drawn when depends on what the model is sure
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wmenv.models.config import StreamConfig
 from wmenv.models.look import Look
 from wmenv.models.position import view_offsets
 from wmenv.models.randomness import uniforms
-
-if TYPE_CHECKING:
-    from wmenv.models.stream import StreamConfig
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
 ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass, and when a dream is mended

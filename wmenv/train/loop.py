@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from wmenv.config import Config
 from wmenv.errors import CheckpointError, OptionError
 from wmenv.models.checkpoint import load_stream, save_stream
+from wmenv.models.config import StreamConfig
 from wmenv.models.sequence import run_passage
-from wmenv.models.stream import Stream, StreamConfig
+from wmenv.models.stream import Stream
 from wmenv.models.tiles import Tiles
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import read_facts

@@ -23,8 +23,8 @@ from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcom
 from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
+from wmenv.models.config import StreamConfig
 from wmenv.models.pixels import Pixels
-from wmenv.models.stream import StreamConfig
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
