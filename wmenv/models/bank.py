@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from wmenv.models.place import like
 from wmenv.models.position import overlap
 
 SAME_VIEW = 0.99
@@ -52,7 +53,7 @@ def store(memory: Memory, frame: Tensor, pose: Tensor, since: Tensor, offsets: T
     given = since > 0
     for name, value in (("bank", frame), ("bank_pose", pose), ("bank_since", since.to(torch.int32))):
         old = memory[name][rows, slot]
-        memory[name][rows, slot] = torch.where(given.view(-1, *[1] * (old.ndim - 1)), value.to(old.dtype), old)
+        memory[name][rows, slot] = torch.where(like(given, old), value.to(old.dtype), old)
 
 
 def _slot(past: Tensor, since: Tensor, pose: Tensor, offsets: Tensor, moves: bool) -> Tensor:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from wmenv.models.bank import empty_bank, route, store
+from wmenv.models.bank import Memory, empty_bank, route, store
 from wmenv.models.block import Heard, blocked
 from wmenv.models.position import rotate
 from wmenv.models.stream import Stream
 
-Memory = dict[str, Tensor]
+Part = tuple[Tensor, Tensor, Tensor]  # keys, values (rows, depth, heads, n, head), and where (rows, n) there are any
 
 
 def nothing_heard(model: Stream, seeds: Tensor, instruction: Tensor) -> Memory:
@@ -38,16 +38,12 @@ def nothing_heard(model: Stream, seeds: Tensor, instruction: Tensor) -> Memory:
 
 def hear(model: Stream, memory: Memory, words: Tensor | None, uses: frozenset[str]) -> Heard:
     """Everything that is heard at the present pose, of the kinds of memory that are in use."""
-    tokens, keys, values, masks = model.config.tokens, [], [], []
-    parts = [(memory["told"], memory["told_mask"]), *_ring(model, memory, "window" in uses)]
+    parts = [(*memory["told"].unbind(1), memory["told_mask"]), *_ring(model, memory, "window" in uses)]
     parts += _key_frames(model, memory, "bank" in uses)
     parts += [_typed(model, memory, words)] if model.config.words else []
-    for part, there in parts:
-        keys.append(part[:, 0])
-        values.append(part[:, 1])
-        masks.append(there)
+    keys, values, masks = zip(*parts, strict=True)
     matrix = memory["matrix"] if "matrix" in uses else torch.zeros_like(memory["matrix"])
-    return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(tokens, *masks), matrix)
+    return Heard(torch.cat(keys, 3), torch.cat(values, 3), blocked(model.config.tokens, *masks), matrix)
 
 
 def leave(model: Stream, memory: Memory, made: Memory) -> None:
@@ -64,15 +60,15 @@ def leave(model: Stream, memory: Memory, made: Memory) -> None:
         memory |= {name: torch.cat([new[:, None], memory[name][:, :-1]], 1) for name, new in newest.items()}
 
 
-def _ring(model: Stream, memory: Memory, used: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _ring(model: Stream, memory: Memory, used: bool) -> Iterator[Part]:
     """The newest frames, the newest first, turned to the present pose."""
     for age in range(model.config.window):
         there = memory["ring_full"][:, age : age + 1] & used
-        frame = _seen_from_here(model, memory, memory["ring"][:, age], memory["ring_pose"][:, age], float(age + 1))
-        yield frame, there.expand(-1, model.config.tokens)
+        pose, there = memory["ring_pose"][:, age], there.expand(-1, model.config.tokens)
+        yield *_seen_from_here(model, memory, memory["ring"][:, age], pose, float(age + 1)), there
 
 
-def _key_frames(model: Stream, memory: Memory, used: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _key_frames(model: Stream, memory: Memory, used: bool) -> Iterator[Part]:
     """The key frames that are routed here, the newest first. Their ages are ranks, so that an endless stream stays
     within what was trained."""
     config = model.config
@@ -83,19 +79,20 @@ def _key_frames(model: Stream, memory: Memory, used: bool) -> Iterator[tuple[Ten
     rows = torch.arange(len(chosen), device=chosen.device)
     for rank, slot in enumerate(chosen.unbind(1)):
         age = float(config.window + 1 + rank)
-        frame = _seen_from_here(model, memory, memory["bank"][rows, slot], poses[rows, slot], age)
-        yield frame, (there[:, rank] & used)[:, None].expand(-1, config.tokens)
+        seen = _seen_from_here(model, memory, memory["bank"][rows, slot], poses[rows, slot], age)
+        yield *seen, (there[:, rank] & used)[:, None].expand(-1, config.tokens)
 
 
-def _seen_from_here(model: Stream, memory: Memory, frame: Tensor, pose: Tensor, age: float) -> Tensor:
-    """Keys and values (rows, 2, ...) of a frame that was seen from `pose`, with its keys turned to the present one."""
+def _seen_from_here(model: Stream, memory: Memory, frame: Tensor, pose: Tensor, age: float) -> tuple[Tensor, Tensor]:
+    """Keys and values of a frame (rows, 2, ...) that was seen from `pose`, with its keys turned to the present one."""
     cos, sin = model.past_phases(memory["pose"], pose, age)
-    return torch.stack([rotate(frame[:, 0], cos[:, None], sin[:, None]), frame[:, 1]], 1)
+    return rotate(frame[:, 0], cos[:, None], sin[:, None]), frame[:, 1]
 
 
-def _typed(model: Stream, memory: Memory, words: Tensor | None) -> tuple[Tensor, Tensor]:
+def _typed(model: Stream, memory: Memory, words: Tensor | None) -> Part:
     """Keys and values of what was typed, and where there are words. There is room for them when nothing was typed,
     too: sums of another length round otherwise, and a row must not tell its neighbour that something was typed."""
     if words is None:
-        return torch.zeros_like(memory["told"]), torch.zeros_like(memory["told_mask"])
-    return torch.stack(model.read_text(words), 1), words > 0
+        nothing = torch.zeros_like(memory["told"][:, 0])
+        return nothing, nothing, torch.zeros_like(memory["told_mask"])
+    return *model.read_text(words), words > 0

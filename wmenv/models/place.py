@@ -43,7 +43,7 @@ def recall(memory: dict[str, Tensor], places: Tensor, step: Tensor, never: int) 
     shown = memory["place_shown"]
     cell, lap = _cells(places, shown.shape[1])
     same = (memory["place_lap"].gather(1, cell[..., None].expand(-1, -1, 2)) == lap).all(-1)
-    found = torch.where(_like(same, shown), shown.gather(1, _over(cell, shown)), never)
+    found = torch.where(like(same, shown), shown.gather(1, _over(cell, shown)), never)
     since = torch.where(same, step[:, None] - memory["place_step"].gather(1, cell), 0)
     return found, age_bucket(since)
 
@@ -53,21 +53,21 @@ def remember(memory: dict[str, Tensor], places: Tensor, kept: Tensor, shows: Ten
     shown = memory["place_shown"]
     cell, lap = _cells(places, shown.shape[1])
     index = _over(cell, shown)
-    shown.scatter_(1, index, torch.where(_like(shows, shown), kept, shown.gather(1, index)))
+    shown.scatter_(1, index, torch.where(like(shows, shown), kept, shown.gather(1, index)))
     when = torch.where(shows, step[:, None].to(torch.int32), memory["place_step"].gather(1, cell))
     memory["place_step"].scatter_(1, cell, when)
     wide = cell[..., None].expand(-1, -1, 2)
     memory["place_lap"].scatter_(1, wide, torch.where(shows[..., None], lap, memory["place_lap"].gather(1, wide)))
 
 
-def _like(values: Tensor, shown: Tensor) -> Tensor:
-    """(rows, n) values with the dimensions of what is shown, of size one."""
-    return values.reshape(*values.shape, *[1] * (shown.ndim - 2))
+def like(values: Tensor, other: Tensor) -> Tensor:
+    """Values with as many dimensions as the other has, the last of them of size one."""
+    return values.reshape(*values.shape, *[1] * (other.ndim - values.ndim))
 
 
 def _over(cell: Tensor, shown: Tensor) -> Tensor:
     """(rows, n) cells as an index over all that is shown there."""
-    return _like(cell, shown).expand(*cell.shape, *shown.shape[2:])
+    return like(cell, shown).expand(*cell.shape, *shown.shape[2:])
 
 
 def age_bucket(since: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wmenv.models.pixels import Pixels
+from wmenv.models.place import like
 from wmenv.models.sequence import Passage, run_passage
 from wmenv.models.stream import Frame, Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig
@@ -63,18 +64,13 @@ def _forget(
     lost = lost[..., None, None]
     rate = config.fade * (2 * torch.rand(2, *shape[:2], 1, generator=generator) - 1).clamp(min=0)
     gone = lost | (torch.rand(2, *shape, generator=generator) < rate)
-    place = torch.where(_like(gone[0], batch.place), never, batch.place)
+    place = torch.where(like(gone[0], batch.place), never, batch.place)
     age = torch.where(gone[0], 0, batch.age)
     shuffled = torch.randint(shape[2], shape, generator=generator)
-    other = batch.tiles.gather(2, _like(shuffled, batch.tiles).expand(batch.tiles.shape))
-    mistaken = _like(~lost[1] & (torch.rand(shape, generator=generator) < 0.5), other)
-    spot = torch.where(_like(gone[1], other), torch.where(mistaken, other, never), batch.spot)
+    other = batch.tiles.gather(2, like(shuffled, batch.tiles).expand(batch.tiles.shape))
+    mistaken = like(~lost[1] & (torch.rand(shape, generator=generator) < 0.5), other)
+    spot = torch.where(like(gone[1], other), torch.where(mistaken, other, never), batch.spot)
     return place, age, spot
-
-
-def _like(values: Tensor, tiles: Tensor) -> Tensor:
-    """(batch, time, patches) values with the dimensions of what is kept of a patch, of size one."""
-    return values.reshape(*values.shape, *[1] * (tiles.ndim - 3))
 
 
 def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:
