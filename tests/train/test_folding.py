@@ -93,6 +93,11 @@ def test_the_data_teach_all_at_first_and_least_at_the_end():
     assert shares[-1] == pytest.approx(0.12)
 
 
+def test_a_model_that_can_jump_goes_on_teaching_itself_from_the_first_step():
+    config = ObjectiveConfig(alpha=0.12, folds_from=0.0, folds_until=0.0)
+    assert share_taught_by_data(0.0, config) == share_taught_by_data(1.0, config) == pytest.approx(0.12)
+
+
 def test_what_memory_holds_is_roughened_but_for_what_was_never_seen():
     kept = torch.full((1, 1, 4, 12), 60, dtype=torch.uint8)
     kept[0, 0, 2] = Pixels.never

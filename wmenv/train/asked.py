@@ -21,6 +21,8 @@ class ObjectiveConfig(Config):
     grain: float = 0.03  # at most so much noise in what memory holds of pixels
     folded: float = 0.5  # share of passages of pixels that learn to jump; the others learn where the way ends
     alpha: float = 0.12  # of a jump, what the truth teaches in the end; at first it is all of it
+    folds_from: float = 0.15  # share of a training after which the model begins to teach itself to jump
+    folds_until: float = 0.65  # and after which it does no more than alpha by the truth; both 0 where it can jump
     guided: float = 0.0  # share of the jumping frames that learn to follow more strongly than the data do
     strongest: float = 2.5  # how strongly at most
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words

@@ -23,7 +23,6 @@ from wmenv.train.palette import Colours, Palette
 
 Run = Callable[[Stream, Passage], Readout]
 FLATTEST = 0.2  # time below which errors weigh no more than at it
-UNTIL, FROM = 0.65, 0.15  # shares of a training between which jumps come to be taught by the model itself
 
 
 def blur(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
@@ -57,7 +56,8 @@ def grainy(kept: Tensor, config: ObjectiveConfig, generator: torch.Generator) ->
 
 def share_taught_by_data(done: float, config: ObjectiveConfig) -> float:
     """Alpha after that share of a training: the part of a jump that the data teach."""
-    sunk = min(max((done - FROM) / (UNTIL - FROM), 0.0), 1.0)
+    begun, over = done - config.folds_from, config.folds_until - config.folds_from
+    sunk = min(max(begun / over, 0.0), 1.0) if over > 0 else float(begun >= 0)
     return 1 - (1 - config.alpha) * sunk
 
 
