@@ -53,7 +53,7 @@ FOREIGN = {  # the only third-party packages that the lowest parts may import
     "contract": {"numpy"},
     "errors": set(),
     "config": {"numpy", "pydantic", "yaml"},
-    "runtime": {"numpy", "torch"},
+    "runtime": {"numpy", "torch", "threadpoolctl"},
     "episodes": {"numpy", "safetensors"},
     "metrics": {"numpy", "scipy"},
 }

@@ -11,11 +11,13 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 VERSIONED = ("torch", "numpy", "gymnasium")
 CPUINFO = Path("/proc/cpuinfo")
@@ -50,6 +52,17 @@ def use_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """While it lasts, numpy's matrix products take one thread. Its others would go on spinning for twenty milliseconds
+    after each product, on cores that the world wants for its next step."""
+    return _blas().limit(limits=1)
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 def environment_facts() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from tests.fakes import SIDE, CountingWorld
 from wmenv.contract import Direction, Event, Outcome, Receipt, Span, Start, Step, WorldSpec
@@ -277,6 +278,19 @@ def test_records_come_with_the_step_that_ends_an_episode(mode):
         told.append("wmenv" in infos.get("final_info", infos))
     assert [record["steps"] for record in sink.records] == [7] * (2 * sum(told))
     assert sum(told) == 2
+
+
+def test_watching_leaves_the_other_cores_to_the_world(monkeypatch):
+    blas, used = ThreadpoolController().select(user_api="blas"), []
+    drive = Drive()
+    drive.open()
+    look = drive.recorder._watch.look
+    threads = lambda: [library["num_threads"] for library in blas.info()]
+    monkeypatch.setattr(drive.recorder._watch, "look", lambda *seen: used.append(threads()) or look(*seen))
+    with blas.limit(limits=2):
+        drive.step()
+        assert set(threads()) == {2}, "what the user has set is left as it was"
+    assert used == [[1] * len(blas.info())]
 
 
 @pytest.mark.parametrize(("rows", "limit_ms"), [(1, 1.0), (32, 4.0)])

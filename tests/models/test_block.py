@@ -7,7 +7,7 @@ from wmenv.models.block import MANY, blocked, weigh
 
 
 @pytest.mark.parametrize("tokens", [5, MANY])
-@pytest.mark.parametrize("dtype, error", [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
 @pytest.mark.parametrize("hidden", [True, False])
 def test_however_attention_is_computed_it_reads_the_same(tokens, dtype, error, hidden):
     generator = torch.Generator().manual_seed(3)

@@ -16,6 +16,7 @@ from wmenv.metrics.onset import Onset
 from wmenv.metrics.responsiveness import action_classes
 from wmenv.metrics.thumbnail import thumbnails
 from wmenv.metrics.watch import EpisodeWatch, is_noop
+from wmenv.runtime import one_thread
 from wmenv.serve.book import Sight
 
 RECENT = 512  # steps that latency is told of
@@ -42,7 +43,8 @@ class Gauges:
         noop = bool(is_noop(self._table, action)[0])
         pose = None if sight.pose is None or not np.isfinite(sight.pose).all() else sight.pose
         kind = int(action_classes(self._table, action)[0])
-        self._watch.see(frame, thumbnails(frame[None])[0], kind, noop, self._age, pose)
+        with one_thread():
+            self._watch.see(frame, thumbnails(frame[None])[0], kind, noop, self._age, pose)
 
     def expect(self) -> Onset:
         """Look out for the effect of a direction that came with the last step; steps count from where this began."""

@@ -22,6 +22,7 @@ from wmenv.logs.timeline import Timeline
 from wmenv.metrics import alarms, latency
 from wmenv.metrics.governor import Governor
 from wmenv.metrics.watch import VERSIONS, FrameWatch
+from wmenv.runtime import one_thread
 
 SCHEMA = "wmenv-episode-1"
 ROWS_AT_FIRST = 4  # watched until the governor knows what steps cost here
@@ -97,7 +98,8 @@ class EpisodeRecorder:
         began = time.perf_counter_ns()
         self._timeline.add(step.span, step.active)
         self._ledger.add(step)
-        self._watch.look(step.active, step.actions, np.asarray(step.outcome.frames), step.outcome.pose)
+        with one_thread():
+            self._watch.look(step.active, step.actions, np.asarray(step.outcome.frames), step.outcome.pose)
         if any(step.directions):
             self._note_directions(step)
         ended = np.flatnonzero((step.terminated | step.truncated) & step.active).tolist()
