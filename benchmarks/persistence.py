@@ -39,7 +39,7 @@ DWELLS = (16, 160, 1000, 10_000)
 QUICK_DWELLS = (16, 160)
 SELF_CONSISTENCY = 1000  # free-running steps over which natural revisits are scored
 ENDURANCE = (1000, 100_000)  # steps at which milliseconds and bytes are compared
-STRETCH = 200  # steps timed at each
+STRETCH = 400  # steps timed of each
 STICKY = 0.85
 SHORT = {"memory=none": "no_memory", "memory=window": "window_only", "memory=places": "places_only"}
 
@@ -76,18 +76,21 @@ def natural_persistence(world: World, seeds: Sequence[int], start: Start, steps:
 
 
 def endurance(world: World, seed: int, start: Start, last: int) -> dict[str, Any]:
-    """Milliseconds and bytes per step near the beginning and near the end of a very long run of one row."""
+    """Milliseconds and bytes of a step near the end of a very long run of one row over those near its beginning; the
+    row as it was then is stepped by turns with the row as it is now, so that both meet the same machine."""
     table, rng = world.spec.actions, np.random.default_rng(0)
-    take = Take.opened(world, [start], [seed])
-    ends = [min(ENDURANCE[0], last // 2), last]
-    seconds, sizes = [], []
+    old = Take.opened(world, [start], [seed])
+    early = min(ENDURANCE[0], last // 2)
     for step in range(1, last + 1):
-        take.act(table.sample(rng, 1))
-        seconds.append(take.seconds)
-        if step in ends:
-            sizes.append(take.state.nbytes)
-    first, then = (float(np.median(seconds[end - min(STRETCH, end) : end])) for end in ends)
-    return {"ms_ratio": then / first, "bytes_ratio": sizes[1] / sizes[0], "steps": last}
+        old.act(table.sample(rng, 1))
+        if step == early:
+            young = old.fork()
+    bytes_ratio, seconds = old.state.nbytes / young.state.nbytes, []
+    for _ in range(STRETCH):
+        action = table.sample(rng, 1)
+        seconds.append([take.act(action).seconds for take in (young, old)])
+    first, then = np.median(seconds, axis=0).tolist()
+    return {"ms_ratio": then / first, "bytes_ratio": bytes_ratio, "steps": last}
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:

@@ -3,8 +3,9 @@
 `python benchmarks/response.py [--quick] [--weights FILE]`. Quality is that of `quality.py`; chance is how far the next
 frames drawn from one moment under many seeds are from those drawn in 16 passes (total variation over kinds of tiles,
 where anything is open), beside how far two draws of 16 passes are from each other. Of a world of pixels also how often
-typed sentences take effect when they are followed more strongly, in one look and by looking twice. A table, then a JSON
-line.
+typed sentences take effect when they are followed more strongly, in one look and by looking twice; of a world that
+keeps key frames, what of it is found again after looking away when all of them are heard, those of the same view, and
+the newest. A table, then a JSON line.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import resolution
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from wmenv.bench.probes.look_away import LookAway
+from wmenv.bench.suite import Suite, run_suite
+from wmenv.contract import Start
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.pixels import Pixels
 from wmenv.models.stream import Stream
@@ -34,7 +39,7 @@ from wmenv.train.quality.guidance import TwoLooks
 from wmenv.train.quality.law import determined
 from wmenv.train.quality.outcomes import distance, futures, moments
 from wmenv.train.quality.report import held_out
-from wmenv.worlds.learned import WEIGHTS
+from wmenv.worlds.learned import WEIGHTS, LearnedWorld
 
 PASSES = (1, 2, 3, 4, 16)
 STRENGTHS = (1.0, 1.5, 2.0)
@@ -121,6 +126,21 @@ def guidance(model: Stream, told: np.ndarray, quick: bool) -> dict[str, Any]:
     return {"guidance_gap": max(gaps), "guidance": found}
 
 
+def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
+    """How much is found again by key frames alone (J after 16 and 160 steps of absence), and what routing them saves
+    where a frame has a thousand tokens."""
+    heard = {"dense": {"routed": bank}, "routed": {}, "recent": {"routing": "recent"}}
+    suite, start = Suite((LookAway((16, 160)),), 4 if quick else 32), Start(template="explore")
+    found: dict[str, Any] = {}
+    for name, how in heard.items():
+        world = LearnedWorld(weights, task="explore", memory="bank", **how)
+        away = run_suite(name, world, suite, start=start).of("P4").finding.facts
+        found[name] = {f"j_{dwell}": away[f"j_{dwell}"] for dwell in (16, 160)}
+    kept = [found["routed"][j] / found["dense"][j] for j in found["dense"]]
+    large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, resolution.matrix_rate(0.5)["float32"])
+    return {"sparse_keep": min(kept), "sparse_speedup": large["speedup"], "sparse": found, "sparse_size": large}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
@@ -144,6 +164,7 @@ def main() -> None:
         "tv_of_two_k16": best["tv"],
         "by_passes": by_passes,
         **(guidance(model, told, asked.quick) if isinstance(model.pictures, Pixels) else {}),
+        **(sparsity(asked.weights, model.config.bank, asked.quick) if model.config.bank else {}),
         "weights_sha256": facts["sha256"],
     }
     print(json.dumps({"benchmark": "response", "quick": asked.quick, **figures, **environment_facts()}))
