@@ -1,55 +1,104 @@
 """What each part of the training is worth: the same short training again and again, each time without one of them.
 
-`python benchmarks/ablation.py [--steps 1500] [--only NAME ...] [--out out/ablation] [--quick]`. Every row begins from
-chance, sees the same batches and is measured by `wmenv eval --quick`. Each training is kept as it goes and each figure
-when it is there: stop it at any minute, and the same command goes on. Prints a table, and last one JSON line.
+`python benchmarks/ablation.py [--pixels] [--steps 1500] [--only NAME ...] [--out out/ablation] [--quick]`. Every row of
+the table sees the same batches. Worlds of tiles begin from chance and are measured by `wmenv eval --quick`; worlds of
+pixels begin from the shipped trunk and are measured in 1, 2 and 16 looks. Each training is kept as it goes and each
+figure when it is there: stop it at any minute, and the same command goes on. Prints a table, and last one JSON line.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import response
 from rich.console import Console
 from rich.table import Table
 
+from wmenv.models.checkpoint import load_stream
+from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.loop import TrainConfig, train
-from wmenv.train.quality.report import measure
+from wmenv.train.quality.report import held_out, measure
 
-CONFIG = Path(__file__).parent.parent / "configs/gridrooms-nano.yaml"
-BASE = ["rate=0.002", "batch=32"]  # from chance, as fast as two cores allow
-WITHOUT: dict[str, list[str]] = {
-    "nothing": [],
-    "memory that fades": ["objective.fade=0"],
-    "wrong tiles in drafts": ["objective.wrong=0"],
-    "senses that may be missing": ["objective.forget=0"],
-    "weight on what changed": ["objective.changed=1"],
-    "traits": ["traits=false"],
-    "passages with directions": ["directed=0"],
-    "memory of places": ["model.recall_place=false"],
-    "positions in the world": ["anchored=false", "model.recall_place=false"],
-}
-FIGURES = ("tile_acc_1", "valid_100", "idm_agree", "direction_ok", "reward_mcc", "band_energy_ratio")
+CONFIGS = Path(__file__).parent.parent / "configs"
+LOOKS = (1, 2, 16)
 
 
-def trained(name: str, out: Path, steps: int) -> Path:
+@dataclass(frozen=True)
+class Study:
+    """A training, what is left out of it row by row, and what is looked at afterwards."""
+
+    config: str
+    base: list[str]
+    without: dict[str, list[str]]
+    figures: tuple[str, ...]
+    measure: Callable[[Path, Path], dict[str, Any]]
+
+
+def by_looks(weights: Path, data: Path) -> dict[str, Any]:
+    """How a world of pixels draws in few looks and in many."""
+    model, _ = load_stream(weights)
+    streamer, episodes = Streamer(model), held_out(data, model.config.slot)
+    told = episodes.told("explore")
+    chance = response.Chance(streamer, told, scenes=6, count=128)
+    found = {k: response.figures_of(streamer, episodes, told, chance, k, quick=True) for k in LOOKS}
+    return {f"{name}_{k}": found[k][name] for k in LOOKS for name in ("tile_acc", "db", "tv")}
+
+
+TILES = Study(
+    "gridrooms-nano",
+    ["rate=0.002", "batch=32"],  # from chance, as fast as two cores allow
+    {
+        "nothing": [],
+        "memory that fades": ["objective.fade=0"],
+        "wrong tiles in drafts": ["objective.wrong=0"],
+        "senses that may be missing": ["objective.forget=0"],
+        "weight on what changed": ["objective.changed=1"],
+        "traits": ["traits=false"],
+        "passages with directions": ["directed=0"],
+        "memory of places": ["model.recall_place=false"],
+        "positions in the world": ["anchored=false", "model.recall_place=false"],
+    },
+    ("tile_acc_1", "valid_100", "idm_agree", "direction_ok", "reward_mcc", "band_energy_ratio"),
+    lambda weights, data: measure(weights, data, quick=True),
+)
+PIXELS = Study(
+    "gridrooms-pixels",
+    ["batch=16"],
+    {
+        "nothing": [],
+        "jumps": ["objective.folded=0"],
+        "jumps that the model teaches itself": ["objective.alpha=1"],
+        "x-prediction (but v)": ["model.predicts=v"],
+        "guidance": ["objective.guided=0"],
+        "roughened memory": ["objective.grain=0"],
+    },
+    tuple(f"{name}_{k}" for name in ("tile_acc", "db", "tv") for k in LOOKS),
+    by_looks,
+)
+
+
+def trained(study: Study, name: str, out: Path, steps: int) -> Path:
     """The checkpoint of a training without `name`; goes on where it was stopped."""
-    folder = out / f"{name.replace(' ', '-')}-{steps}"
-    config = TrainConfig.load(CONFIG, [*BASE, *WITHOUT[name], f"out={folder}", f"steps={steps}"])
+    folder = out / f"{study.config}-{steps}" / name.replace(" ", "-")
+    changes = [*study.base, *study.without[name], f"out={folder}", f"steps={steps}"]
+    config = TrainConfig.load(CONFIGS / f"{study.config}.yaml", changes)
     train(config, resume=(folder / "run.pt").exists())
     return folder / "stream.safetensors"
 
 
-def figures_of(name: str, out: Path, steps: int, data: Path) -> dict[str, Any]:
+def figures_of(study: Study, name: str, out: Path, steps: int, data: Path) -> dict[str, Any]:
     """What a training without `name` comes to on held-out episodes, with the commit it was measured at."""
-    kept = out / f"{name.replace(' ', '-')}-{steps}.json"
+    kept = out / f"{study.config}-{steps}" / f"{name.replace(' ', '-')}.json"
     if not kept.exists():
-        found = measure(trained(name, out, steps), data, quick=True)
-        told = {"commit": environment_facts()["commit"], "settings": [*BASE, *WITHOUT[name]]}
-        kept.write_text(json.dumps(told | {figure: found[figure] for figure in FIGURES}))
+        found = study.measure(trained(study, name, out, steps), data)
+        told = {"commit": environment_facts()["commit"], "settings": [*study.base, *study.without[name]]}
+        kept.write_text(json.dumps(told | {figure: found[figure] for figure in study.figures}))
     return json.loads(kept.read_text())
 
 
@@ -62,20 +111,23 @@ def shown(value: Any) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a rehearsal: two rows of four steps, which mean nothing")
+    parser.add_argument("--pixels", action="store_true", help="of the training of a world of pixels")
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--only", nargs="+", choices=WITHOUT, help="rows of the table, besides 'nothing'")
+    parser.add_argument("--only", nargs="+", help="rows of the table, besides 'nothing'")
     parser.add_argument("--data", type=Path, default=Path("data/heldout"))
     parser.add_argument("--out", type=Path, default=Path("out/ablation"))
     asked = parser.parse_args()
-    names = ["nothing", *(asked.only or [name for name in WITHOUT if name != "nothing"])]
+    study = PIXELS if asked.pixels else TILES
+    if unknown := set(asked.only or ()) - set(study.without):
+        parser.error(f"no row is called {', '.join(sorted(unknown))}; there are: {', '.join(study.without)}.")
+    names = ["nothing", *(asked.only or [name for name in study.without if name != "nothing"])]
     names, steps = (names[:2], 4) if asked.quick else (names, asked.steps)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    table, found = Table("without", *FIGURES), {}
+    table, found = Table("without", *study.figures), {}
     for name in names:
-        found[name] = figures_of(name, asked.out, steps, asked.data)
-        table.add_row(name, *(shown(found[name][figure]) for figure in FIGURES))
+        found[name] = figures_of(study, name, asked.out, steps, asked.data)
+        table.add_row(name, *(shown(found[name][figure]) for figure in study.figures))
     Console(width=140).print(table)
-    report = {"benchmark": "ablation", "quick": asked.quick, "steps": steps, "base": BASE, "without": found}
+    report = {"benchmark": "ablation", "quick": asked.quick, "steps": steps, "base": study.base, "without": found}
     print(json.dumps(report | environment_facts()))
 
 
