@@ -22,6 +22,7 @@ from rich.table import Table
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
+from wmenv.train.collect import Source, collect
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.quality.report import held_out, measure
 
@@ -83,20 +84,20 @@ PIXELS = Study(
 )
 
 
-def trained(study: Study, name: str, out: Path, steps: int) -> Path:
+def trained(study: Study, name: str, asked: argparse.Namespace) -> Path:
     """The checkpoint of a training without `name`; goes on where it was stopped."""
-    folder = out / f"{study.config}-{steps}" / name.replace(" ", "-")
-    changes = [*study.base, *study.without[name], f"out={folder}", f"steps={steps}"]
+    folder = asked.out / f"{study.config}-{asked.steps}" / name.replace(" ", "-")
+    changes = [*study.base, *study.without[name], f"data={asked.data}", f"out={folder}", f"steps={asked.steps}"]
     config = TrainConfig.load(CONFIGS / f"{study.config}.yaml", changes)
     train(config, resume=(folder / "run.pt").exists())
     return folder / "stream.safetensors"
 
 
-def figures_of(study: Study, name: str, out: Path, steps: int, data: Path) -> dict[str, Any]:
+def figures_of(study: Study, name: str, asked: argparse.Namespace) -> dict[str, Any]:
     """What a training without `name` comes to on held-out episodes, with the commit it was measured at."""
-    kept = out / f"{study.config}-{steps}" / f"{name.replace(' ', '-')}.json"
+    kept = asked.out / f"{study.config}-{asked.steps}" / f"{name.replace(' ', '-')}.json"
     if not kept.exists():
-        found = study.measure(trained(study, name, out, steps), data)
+        found = study.measure(trained(study, name, asked), asked.heldout)
         told = {"commit": environment_facts()["commit"], "settings": [*study.base, *study.without[name]]}
         kept.write_text(json.dumps(told | {figure: found[figure] for figure in study.figures}))
     return json.loads(kept.read_text())
@@ -114,20 +115,24 @@ def main() -> None:
     parser.add_argument("--pixels", action="store_true", help="of the training of a world of pixels")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--only", nargs="+", help="rows of the table, besides 'nothing'")
-    parser.add_argument("--data", type=Path, default=Path("data/heldout"))
+    parser.add_argument("--data", type=Path, default=Path("data/gridrooms"), help="made if it is not there")
+    parser.add_argument("--heldout", type=Path, default=Path("data/heldout"), help="made if it is not there")
     parser.add_argument("--out", type=Path, default=Path("out/ablation"))
     asked = parser.parse_args()
     study = PIXELS if asked.pixels else TILES
     if unknown := set(asked.only or ()) - set(study.without):
         parser.error(f"no row is called {', '.join(sorted(unknown))}; there are: {', '.join(study.without)}.")
     names = ["nothing", *(asked.only or [name for name in study.without if name != "nothing"])]
-    names, steps = (names[:2], 4) if asked.quick else (names, asked.steps)
+    if asked.quick:
+        names, asked.steps, asked.data = names[:2], 4, asked.out / "episodes"
+    if not asked.data.exists():
+        collect(Source("gridrooms"), asked.data, 100 if asked.quick else 10_000)
     table, found = Table("without", *study.figures), {}
     for name in names:
-        found[name] = figures_of(study, name, asked.out, steps, asked.data)
+        found[name] = figures_of(study, name, asked)
         table.add_row(name, *(shown(found[name][figure]) for figure in study.figures))
     Console(width=140).print(table)
-    report = {"benchmark": "ablation", "quick": asked.quick, "steps": steps, "base": study.base, "without": found}
+    report = {"benchmark": "ablation", "quick": asked.quick, "steps": asked.steps, "base": study.base, "without": found}
     print(json.dumps(report | environment_facts()))
 
 
