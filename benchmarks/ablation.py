@@ -44,7 +44,7 @@ class Study:
 def by_looks(weights: Path, data: Path) -> dict[str, Any]:
     """How a world of pixels draws in few looks and in many."""
     model, _ = load_stream(weights)
-    streamer, episodes = Streamer(model), held_out(data, model.config.slot)
+    streamer, episodes = Streamer(model), held_out(data, model.config)
     told = episodes.told("explore")
     chance = response.Chance(streamer, told, scenes=6, count=128)
     found = {k: response.figures_of(streamer, episodes, told, chance, k, quick=True) for k in LOOKS}

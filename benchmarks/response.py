@@ -2,8 +2,8 @@
 
 `python benchmarks/response.py [--quick] [--weights FILE]`. Quality is that of `quality.py`; chance is how far the next
 frames drawn from one moment under many seeds are from those drawn in 16 passes (total variation over kinds of tiles,
-where anything is open), beside how far two draws of 16 passes are from each other. Of a world of pixels also how often
-typed sentences take effect when they are followed more strongly, in one look and by looking twice; of a world that
+where anything is open), beside how far two draws of 16 passes are from each other. Of weights that were taught to
+follow more strongly also how often typed sentences take effect when they are followed more strongly, in one look and by looking twice; of a world that
 keeps key frames, what of it is found again after looking away when all of them are heard, those of the same view, and
 the newest. A table, then a JSON line.
 """
@@ -27,7 +27,6 @@ from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.suite import Suite, run_suite
 from wmenv.contract import Start
 from wmenv.models.checkpoint import load_stream
-from wmenv.models.pixels import Pixels
 from wmenv.models.stream import Stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
@@ -128,17 +127,23 @@ def guidance(model: Stream, told: np.ndarray, quick: bool) -> dict[str, Any]:
 
 def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
     """How much is found again by key frames alone (J after 16 and 160 steps of absence), and what routing them saves
-    where a frame has a thousand tokens."""
+    where a frame has a thousand tokens. Dense is to hear all, of which training heard the routed only."""
     heard = {"dense": {"routed": bank}, "routed": {}, "recent": {"routing": "recent"}}
     suite, start = Suite((LookAway((16, 160)),), 4 if quick else 32), Start(template="explore")
     found: dict[str, Any] = {}
     for name, how in heard.items():
         world = LearnedWorld(weights, task="explore", memory="bank", **how)
-        away = run_suite(name, world, suite, start=start).of("P4").finding.facts
-        found[name] = {f"j_{dwell}": away[f"j_{dwell}"] for dwell in (16, 160)}
-    kept = [found["routed"][j] / found["dense"][j] for j in found["dense"]]
+        asked = run_suite(name, world, suite, start=start).of("P4")
+        found[name] = {f"j_{dwell}": asked.finding.facts.get(f"j_{dwell}") if asked else None for dwell in (16, 160)}
+    pairs = [(found["routed"][j], found["dense"][j]) for j in found["dense"]]
+    kept = [routed / dense for routed, dense in pairs if routed is not None and dense is not None and dense > 0]
     large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, resolution.matrix_rate(0.5)["float32"])
-    return {"sparse_keep": min(kept), "sparse_speedup": large["speedup"], "sparse": found, "sparse_size": large}
+    return {
+        "sparse_keep": min(kept, default=None),
+        "sparse_speedup": large["speedup"],
+        "sparse": found,
+        "sparse_size": large,
+    }
 
 
 def main() -> None:
@@ -148,7 +153,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/heldout"))
     asked = parser.parse_args()
     model, facts = load_stream(asked.weights)
-    episodes, streamer = held_out(asked.data, model.config.slot), Streamer(model)
+    if model.config.bank and "spec" not in facts:
+        parser.error(f"{asked.weights} holds bare weights; `wmenv export` makes a world of them, which looks away.")
+    episodes, streamer = held_out(asked.data, model.config), Streamer(model)
     told = episodes.told("explore")
     chance = Chance(streamer, told, *((3, 64) if asked.quick else (12, 400)))
     by_passes = {k: figures_of(streamer, episodes, told, chance, k, asked.quick) for k in PASSES}
@@ -163,7 +170,7 @@ def main() -> None:
         **{f"tv_k{k}": by_passes[k]["tv"] for k in PASSES[:-1]},
         "tv_of_two_k16": best["tv"],
         "by_passes": by_passes,
-        **(guidance(model, told, asked.quick) if isinstance(model.pictures, Pixels) else {}),
+        **(guidance(model, told, asked.quick) if facts.get("strongest", 1) >= max(STRENGTHS) else {}),
         **(sparsity(asked.weights, model.config.bank, asked.quick) if model.config.bank else {}),
         "weights_sha256": facts["sha256"],
     }

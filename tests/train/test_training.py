@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from wmenv.errors import CheckpointError, UnknownWorldError
+from tests.models.conftest import make_stream
+from wmenv.errors import CheckpointError, OptionError, UnknownWorldError
 from wmenv.models.checkpoint import load_stream
 from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.record import record_episode
@@ -18,6 +19,7 @@ from wmenv.train.data import TYPED, Episodes
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
+from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
 from wmenv.worlds.learned import LearnedWorld
 
@@ -172,6 +174,38 @@ def test_what_was_trained_becomes_a_world(data, tmp_path):
     digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")
     assert load_stream(tmp_path / "world.safetensors")[1]["sha256"] == digest
     assert LearnedWorld(tmp_path / "world.safetensors").spec.actions.names[2] == "forward"
+
+
+def test_a_world_is_made_of_weights_and_the_data_they_were_trained_on(data, tmp_path):
+    film = tmp_path / "film"
+    collect(Source("pan", {"beacon": True}, (64, 64)), film, 25, workers=1)
+    train(tiny(data, tmp_path / "run", steps=1))
+    with pytest.raises(CheckpointError, match=r"was not trained on .*film: .*actions"):
+        export(tmp_path / "run", film, tmp_path / "world.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [({"time": 10_000}, "smaller `time`"), ({"time": 2, "directed": 1.0}, "nothing was typed")]
+)
+def test_what_can_never_be_drawn_is_an_error(episodes, asked, says, monkeypatch):
+    monkeypatch.setattr(episodes, "_typed_frames", np.zeros(0, np.int64))
+    with pytest.raises(OptionError, match=says):
+        episodes.batch(0, 0, 2, **asked)
+
+
+def test_the_last_frame_of_all_leads_nowhere(episodes, monkeypatch):
+    monkeypatch.setattr(episodes, "_draw", lambda *_: len(episodes) - 2)
+    assert episodes.batch(0, 0, 1, 2).motion[0, 1] == -1
+
+
+def test_episodes_begin_where_a_file_does(tmp_path):
+    with pytest.raises(OptionError, match="--first is 0"):
+        collect(Source("gridrooms"), tmp_path, 250, first=3, workers=1)
+
+
+def test_what_was_trained_on_is_not_held_out(data, episodes):
+    with pytest.raises(OptionError, match="may have been trained on"):
+        held_out(data, make_stream().config)
 
 
 def test_first_sights_show_what_was_never_seen(episodes):

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import torch
 
 from tests.models.conftest import make_stream
 from wmenv.contract import Direction, Start, no_directions
@@ -19,7 +20,8 @@ from wmenv.sources.gridrooms.spec import spec_of
 from wmenv.sources.gridrooms.tasks import TASKS
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.testing import CLAUSES, check_clause
-from wmenv.worlds.learned import LearnedWorld
+from wmenv.train.objective import two_hot
+from wmenv.worlds.learned import LearnedWorld, rewards
 
 
 def written(folder, **changes):
@@ -40,6 +42,8 @@ def written(folder, **changes):
             "suggestions": spec.suggestions,
         },
     }
+    if model.config.pictures == "pixels":
+        facts["strongest"] = 2.5
     save_stream(model, folder / "tiny.safetensors", facts)
     return folder / "tiny.safetensors"
 
@@ -70,12 +74,48 @@ def test_one_of_pixels_keeps_it_too(in_pixels, clause):
     check_clause(LearnedWorld(in_pixels, "reach"), clause)
 
 
-def test_only_pixels_follow_more_strongly(weights, in_pixels):
+def test_only_what_was_taught_to_follows_more_strongly(weights, in_pixels):
     assert LearnedWorld(in_pixels, strength=1.5).spec.provenance["strength"] == "1.5"
-    with pytest.raises(UnsupportedError, match="tiles"):
+    with pytest.raises(OptionError, match="nothing but 1"):
         LearnedWorld(weights, strength=1.5)
-    with pytest.raises(OptionError, match="strength"):
+    with pytest.raises(OptionError, match=r"up to 2\.5"):
         LearnedWorld(in_pixels, strength=9.0)
+
+
+def test_more_words_than_are_heard_are_refused(weights):
+    world = LearnedWorld(weights, "explore")
+    state, _ = world.open([Start()] * 2, [0, 1])
+    said = [Direction("put a red ball ahead of you " * 3), Direction("put a red ball ahead of you")]
+    _, outcome = world.advance(state, np.array([2, 2]), said)
+    assert not outcome.receipts[0].applied
+    assert "at most 16 words at once, this is 21" in outcome.receipts[0].reason
+    assert outcome.receipts[1].applied
+    with pytest.raises(DirectionError, match="at most 16 words"):
+        world.open([Start(prompt=said[0].text)], [0])
+
+
+def test_a_moment_belongs_to_its_number_format(weights):
+    state, _ = LearnedWorld(weights, bf16=True).open([Start()], [0])
+    with pytest.raises(SnapshotError):
+        LearnedWorld(weights).revive(state.to_bytes())
+
+
+def test_weights_written_in_the_place_of_others_are_read_again(tmp_path):
+    first = LearnedWorld(written(tmp_path)).spec.provenance["weights_sha256"]
+    again = LearnedWorld(written(tmp_path, hidden=24)).spec.provenance["weights_sha256"]
+    assert first != again
+
+
+@pytest.mark.parametrize("reward", [-1.0, -0.37, -0.02, 0.0, 0.04, 0.5, 0.93, 1.0])
+def test_a_reward_between_two_values_is_paid_as_it_was_taught(reward):
+    taught = two_hot(torch.tensor([reward]), 21)
+    assert rewards(taught.clamp(min=1e-9).log()).item() == pytest.approx(reward, abs=1e-6)
+
+
+def test_what_is_hardly_believed_pays_nothing():
+    said = torch.full((1, 21), -9.0)
+    said[0, 10], said[0, 11] = 9.0, 3.0
+    assert rewards(said).item() == 0.0
 
 
 def test_what_of_the_bank_is_heard_can_be_asked(weights, in_pixels):

@@ -30,7 +30,7 @@ class Vocabulary:
         return len(self.words)
 
     def encode(self, text: str | None, slot: int) -> np.ndarray:
-        """(slot,) int64 numbers; longer text is cut, and callers who mind check `count` first."""
+        """(slot,) int64 numbers; longer text is cut, so callers count the words of what people type."""
         numbers = [self._number.get(word, NEW) for word in split_words(text or "")][:slot]
         return np.array(numbers + [PAD] * (slot - len(numbers)), np.int64)
 

@@ -56,6 +56,10 @@ def collect(
     recorder = source.recorder()
     _write_facts(recorder.data_facts() | {"settings": source.settings}, out)
     size = getattr(recorder, "shard", SHARD)
+    if first % size:
+        raise OptionError(
+            f"episodes are kept in files of {size}, so --first is {first // size * size} or another multiple."
+        )
     shards = range(first // size, -(-(first + episodes) // size))
     missing = [shard for shard in shards if not shard_path(out, shard).exists()]
     done = steps = 0
@@ -68,6 +72,11 @@ def collect(
 
 def shard_path(out: Path, shard: int) -> Path:
     return out / f"episodes-{shard:05d}.npz"
+
+
+def first_episodes(folder: Path) -> list[int]:
+    """The number of the first episode of every shard of tiles in a folder."""
+    return [int(path.stem.removeprefix("episodes-")) * SHARD for path in sorted(folder.glob("episodes-*.npz"))]
 
 
 def write_shard(source: Source, out: Path, shard: int) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wmenv.errors import OptionError
 from wmenv.models.place import age_bucket
 from wmenv.models.words import Vocabulary
 from wmenv.train.collect import read_facts, read_shards
@@ -150,11 +151,12 @@ class Episodes:
         A share `directed` of its passages is sure to hold a direction, a share `sights` to show something for the first
         time, each kind of thing as often as any other.
         """
+        self._check(time, directed, sights)
         rng = np.random.default_rng([seed, step])
         start = np.array([self._draw(rng, time, directed, sights) for _ in range(size)])
         index = start[:, None] + np.arange(time)
         following = np.minimum(index + 1, len(self) - 1)
-        last = following != np.where(following < self.stop[self.episode[index]], following, -1)
+        last = index + 1 == self.stop[self.episode[index]]
         words, heard = self._heard(index)
         arrays = {
             "tiles": self.tiles[index].astype(np.int64),
@@ -173,6 +175,15 @@ class Episodes:
             "directed": heard,
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
+
+    def _check(self, time: int, directed: float, sights: float) -> None:
+        """What is asked for must be there, or the draw would go on for ever."""
+        if (self.stop - self.begin).max() < time:
+            raise OptionError(f"no episode has {time} frames; take a smaller `time`.")
+        if directed and not len(self._typed_frames):
+            raise OptionError("nothing was typed in these episodes; take `directed` 0.")
+        if sights and not len(self._sights):
+            raise OptionError("nothing is seen for the first time in these episodes; take `sights` 0.")
 
     def _draw(self, rng: np.random.Generator, time: int, directed: float, sights: float) -> int:
         """Where a stretch begins that lies inside an episode and holds no more directions than a passage has room for.

@@ -152,7 +152,7 @@ def optimisers_of(model: Stream, config: TrainConfig) -> list[torch.optim.Optimi
 def rate_at(step: int, config: TrainConfig) -> float:
     """Warm up, hold, fall to nothing."""
     left = (config.steps - step) / max(1.0, config.cooldown * config.steps)
-    return config.rate * min(1.0, (step + 1) / config.warmup, max(left, 0.0))
+    return config.rate * min(1.0, (step + 1) / max(1, config.warmup), max(left, 0.0))
 
 
 def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None) -> Run:
@@ -246,10 +246,11 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
 
 def save(run: Run, out: Path, config: TrainConfig) -> None:
     """The whole run, to resume from, and the averaged weights, to use."""
+    strongest = config.objective.strongest if config.objective.guided else 1.0
+    save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step, "strongest": strongest})
     partial = out / "run.tmp"
     torch.save(run.state() | {"config": deciding(config)}, partial)
-    os.replace(partial, out / "run.pt")
-    save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step})
+    os.replace(partial, out / "run.pt")  # last, so that what it says is there is there
 
 
 def _last(out: Path, config: TrainConfig) -> dict:

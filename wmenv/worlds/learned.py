@@ -24,16 +24,17 @@ from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.config import StreamConfig
-from wmenv.models.pixels import Pixels
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
 
-STRONGEST = 2.5
 MOST_PASSES = 16
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
+
+
+TRIFLE = 0.01  # a reward's share of a neighbouring value that is doubt, not reward
 
 
 def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
@@ -74,13 +75,15 @@ class LearnedWorld:
         if not 1 <= passes <= MOST_PASSES:
             raise OptionError(f"passes is 1 to {MOST_PASSES}, got {passes}.")
         self.passes, self._strength = passes, strength
-        if strength != 1 and not 1 <= strength <= STRONGEST:
-            raise OptionError(f"strength is 1, as the data do, to {STRONGEST:g}; got {strength:g}.")
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
         self._streamer, self._facts, vocabulary = _loaded(
-            str(weights), bf16, compiled, memory, strength, tuple(hears.items())
+            str(weights), _written(weights), bf16, compiled, memory, strength, tuple(hears.items())
         )
         self._words = vocabulary
+        strongest = self._facts.get("strongest", 1.0)
+        if not 1 <= strength <= strongest:
+            taught = f"up to {strongest:g}" if strongest > 1 else "nothing but 1, as the data do"
+            raise OptionError(f"these weights were taught to follow with strength {taught}; got {strength:g}.")
         self.config = self._streamer.config
         self._instructions: dict[str, str] = self._facts["instructions"]
         unpaid = self._facts["spec"].get("unpaid", ("explore",))
@@ -94,7 +97,8 @@ class LearnedWorld:
             raise OptionError(f"this world has no memory {memory!r}; it has {', '.join(sorted(kinds))}.")
         if hears and not self.config.bank:
             raise OptionError("this world keeps no key frames, so nothing of them is routed.")
-        self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}"
+        number = str(self._dtype).removeprefix("torch.")
+        self._tag = f"learned:{self._facts['source']}:{self._facts['sha256'][:16]}:{number}"
         self.spec = self._spec(task)
 
     def _spec(self, task: str) -> WorldSpec:
@@ -223,8 +227,8 @@ class LearnedWorld:
             return
         sentences = [[s.strip() for s in (start.prompt or "").split(";") if s.strip()] for start in starts]
         for sentence in itertools.chain(*sentences):
-            if strange := self._strange(sentence):
-                raise DirectionError(f"cannot start from the prompt {sentence!r}: {strange}")
+            if why := self._too_long(sentence) or self._strange(sentence):
+                raise DirectionError(f"cannot start from the prompt {sentence!r}: {why}")
         still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64)
         for turn in range(max(map(len, sentences), default=0)):
             rows = [row for row, said in enumerate(sentences) if turn < len(said)]
@@ -240,7 +244,9 @@ class LearnedWorld:
         if not any(directions):
             return None
         self.spec.need("directions")
-        texts = [direction.text if direction else None for direction in directions]
+        texts = [
+            direction.text if direction and not self._too_long(direction.text) else None for direction in directions
+        ]
         return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
 
     def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
@@ -258,10 +264,18 @@ class LearnedWorld:
         )
 
     def _receipt(self, direction: Direction | None, applied: bool) -> Receipt | None:
-        if direction is None or applied:
-            return Receipt(True) if direction else None
-        why = self._strange(direction.text) or "it sees no way to do that here and now."
+        if direction is None:
+            return None
+        why = self._too_long(direction.text)
+        if applied and not why:
+            return Receipt(True)
+        why = why or self._strange(direction.text) or "it sees no way to do that here and now."
         return Receipt(False, f"the world refuses: {why}")
+
+    def _too_long(self, text: str) -> str:
+        """That a sentence has more words than are heard here, as the end of a message; "" if it has not."""
+        words, most = len(split_words(text)), self.config.slot
+        return f"it hears at most {most} words at once, this is {words}." if words > most else ""
 
     def _strange(self, text: str) -> str:
         """Which words of a sentence are not known here, as the end of a message; "" if all are."""
@@ -269,19 +283,27 @@ class LearnedWorld:
         return f"it does not know the words {', '.join(strange)}." if strange else ""
 
 
+def _written(weights: str | Path) -> int:
+    """When a file was written; 0 if there is none, which is for the loader to say."""
+    path = Path(weights)
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
 @functools.lru_cache(maxsize=8)
 def _loaded(
-    weights: str, bf16: bool, compiled: bool, memory: str, strength: float, hears: tuple[tuple[str, Any], ...]
+    weights: str,
+    written: int,
+    bf16: bool,
+    compiled: bool,
+    memory: str,
+    strength: float,
+    hears: tuple[tuple[str, Any], ...],
 ) -> tuple[Streamer, dict, Vocabulary]:
-    """Weights are read once per process and setting."""
+    """Weights are read once per process and setting, and again when others were written in their place."""
     model, facts = load_stream(Path(weights))
     model.config = StreamConfig.model_validate(model.config.model_dump() | dict(hears))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
-    if strength != 1 and not isinstance(model.pictures, Pixels):
-        raise UnsupportedError(
-            f"{weights} draws tiles; only worlds of pixels can follow more strongly than the data do."
-        )
     if bf16:
         model = model.to(torch.bfloat16)
     return (CompiledStreamer if compiled else Streamer)(model, memory, strength), facts, Vocabulary(model.config.words)
@@ -302,10 +324,24 @@ def _signed(seed: int) -> int:
 def _shown(drawn: Drawn, reach: float) -> dict[str, Tensor]:
     """What a step shows of each row, as plain tensors."""
     said = drawn.said
-    bins = reach * torch.linspace(-1, 1, said.reward.shape[-1], dtype=torch.float64).round(decimals=6).float()
-    shown = {"shown": drawn.shown, "pose": drawn.pose, "reward": bins[said.reward.float().argmax(-1)]}
+    shown = {"shown": drawn.shown, "pose": drawn.pose, "reward": reach * rewards(said.reward)}
     shown |= {"end": said.end > 0, "applied": said.receipt > 0}
     return shown | ({"sound": said.sound.float()} if said.sound is not None else {})
+
+
+def rewards(said: Tensor) -> Tensor:
+    """What (rows, bins) logits over -1..1 pay: the mean of the likeliest value and its likelier neighbour, which is how
+    a reward between two was taught; a neighbour that is hardly believed is left out, so that nothing is exactly 0."""
+    values = torch.linspace(-1, 1, said.shape[-1], dtype=torch.float64).round(decimals=6)
+    chances = said.double().softmax(-1)
+    best = chances.argmax(-1, keepdim=True)
+    near = (best + torch.tensor([-1, 1])).clamp(0, said.shape[-1] - 1)
+    beside = near.gather(-1, chances.gather(-1, near).where(near != best, 0).argmax(-1, keepdim=True))
+    shares = chances.gather(-1, torch.cat([best, beside], -1))
+    share = shares[..., 1] / shares.sum(-1)
+    share = share.where((share >= TRIFLE) & (best != beside).squeeze(-1), 0)
+    low, high = values[best.squeeze(-1)], values[beside.squeeze(-1)]
+    return (low + share * (high - low)).float()
 
 
 def _still(memory: dict[str, Tensor], samples: int) -> dict[str, Tensor]:

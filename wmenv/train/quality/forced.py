@@ -17,6 +17,7 @@ from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train.data import Episodes
 from wmenv.train.palette import Palette
 from wmenv.train.quality.law import determined
+from wmenv.worlds.learned import rewards
 
 BANDS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)  # edges between the chances of something rare
 
@@ -84,7 +85,7 @@ def _compare(
         "known": episodes.age[index] > 0,
         "pose_right": (drawn.pose == pose).all(-1).numpy(),
         "typed": episodes.typed[index] >= 0,
-        "reward": bins[drawn.said.reward.argmax(-1).numpy()],
+        "reward": rewards(drawn.said.reward).numpy(),
         "true_reward": episodes.reward[index],
         "reward_chance": drawn.said.reward.float().softmax(-1)[:, bins > 0.5].sum(-1).numpy(),
         "end_chance": drawn.said.end.float().sigmoid().numpy(),

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from wmenv.errors import OptionError
 from wmenv.metrics.bootstrap import bootstrap
 from wmenv.models.checkpoint import load_stream
+from wmenv.models.config import StreamConfig
 from wmenv.models.streaming import Streamer
-from wmenv.train.collect import Source, collect
+from wmenv.train.collect import Source, collect, first_episodes
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
 from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles, matthews, onset_f1, run_forced
@@ -35,7 +37,7 @@ TASKS_PAID = ("reach", "fetch", "unlock", "put_next")
 def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
     """The quality of a checkpoint on held-out episodes and seeds."""
     model, facts = load_stream(weights or WEIGHTS / "gridrooms.safetensors")
-    episodes, streamer = held_out(data, model.config.slot), Streamer(model)
+    episodes, streamer = held_out(data, model.config), Streamer(model)
     figures: dict[str, Any] = {"weights_sha256": facts["sha256"], "passes": passes, "quick": quick}
     figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
     explore = episodes.told("explore")
@@ -43,11 +45,15 @@ def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = Fal
     return figures | _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
 
 
-def held_out(data: Path, slot: int) -> Episodes:
-    """The held-out episodes in `data`, made if they are not there."""
-    if not data.exists():
-        collect(Source("gridrooms"), data, 500, first=HELD_OUT)
-    return Episodes(data, slot)
+def held_out(data: Path, config: StreamConfig) -> Episodes:
+    """The held-out episodes in `data`, made if they are not there, and completed if that was broken off."""
+    if min(first_episodes(data), default=HELD_OUT) < HELD_OUT:
+        raise OptionError(f"{data} holds episodes that may have been trained on; held-out ones are from {HELD_OUT} on.")
+    collect(Source("gridrooms"), data, 500, first=HELD_OUT)
+    episodes = Episodes(data, config.slot)
+    if tuple(episodes.facts["words"]) != config.words or len(episodes.facts["images"]) != config.palette:
+        raise OptionError(f"these weights know other words or tiles than {data}; they cannot be held against it.")
+    return episodes
 
 
 def _forced(streamer: Streamer, episodes: Episodes, passes: int, rows: int, steps: int) -> dict[str, Any]:
