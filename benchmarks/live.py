@@ -136,6 +136,9 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=8)
     parser.add_argument("--fps", type=float, default=20.0)
     asked = parser.parse_args()
+    if not CHROMIUM:
+        print("This needs a Chromium: apt-get install chromium, or say where one is with CHROMIUM=/path/to/it.")
+        return
     load, presses, seconds = os.getloadavg()[0], 40 if asked.quick else 400, 8.0 if asked.quick else 60.0
     with server(asked.world, asked.set, asked.sessions + 2) as address:
         page = key_to_pixel(address, presses, asked.fps)

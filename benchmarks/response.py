@@ -3,9 +3,9 @@
 `python benchmarks/response.py [--quick] [--weights FILE]`. Quality is that of `quality.py`; chance is how far the next
 frames drawn from one moment under many seeds are from those drawn in 16 passes (total variation over kinds of tiles,
 where anything is open), beside how far two draws of 16 passes are from each other. Of weights that were taught to
-follow more strongly also how often typed sentences take effect when they are followed more strongly, in one look and by looking twice; of a world that
-keeps key frames, what of it is found again after looking away when all of them are heard, those of the same view, and
-the newest. A table, then a JSON line.
+follow more strongly also how often typed sentences take effect when they do, in one look and by looking further; of a
+world that keeps key frames, what of it is found again after looking away when all of them are heard, those of the same
+view, and the newest. A table, then a JSON line.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
     for name, how in heard.items():
         world = LearnedWorld(weights, task="explore", memory="bank", **how)
         asked = run_suite(name, world, suite, start=start).of("P4")
-        found[name] = {f"j_{dwell}": asked.finding.facts.get(f"j_{dwell}") if asked else None for dwell in (16, 160)}
+        facts = asked.finding.facts if asked else {}
+        found[name] = {f"j_{dwell}": facts.get(f"j_{dwell}") for dwell in (16, 160)}
     pairs = [(found["routed"][j], found["dense"][j]) for j in found["dense"]]
     kept = [routed / dense for routed, dense in pairs if routed is not None and dense is not None and dense > 0]
     large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, resolution.matrix_rate(0.5)["float32"])

@@ -32,6 +32,14 @@ def test_a_name_that_is_not_there_is_missing_as_everywhere():
         wmenv.WorldEnvs  # noqa: B018
 
 
+def test_settings_of_the_world_are_added_to_those_of_the_id():
+    env = gymnasium.make("wmenv/GridRooms-Fetch-v0", world_settings={"passes": 1}).unwrapped
+    assert (env.world.task, env.world.passes) == ("fetch", 1)
+    envs = gymnasium.make_vec("wmenv/GridRoomsSource-Fetch-v0", num_envs=1, world_settings={})
+    assert envs.unwrapped.reward_source == "env"
+    assert make_env("gridrooms", world_settings={"passes": 1}, reward="none").world.task == "reach"
+
+
 def test_records_are_kept_unless_nobody_wants_them():
     assert make_env("pan", reward="none").observer is not None
     assert make_env("pan", reward="none", record=False).observer is None

@@ -132,12 +132,14 @@ def play(
     live: Annotated[bool, typer.Option("--live", help="Let the world run on at its own pace between keys.")] = False,
     seed: int = 0,
     out: Annotated[Path | None, typer.Option(help="Film and record the episodes into this folder.")] = None,
+    settings: Settings = None,
 ) -> None:
-    """Play an environment by hand, or follow a script without a screen."""
+    """Play an environment by hand, or follow a script without a screen; `--set` is for its world."""
     from wmenv import play as playing
+    from wmenv.config import with_overrides
     from wmenv.record import open_env, recording
 
-    env = open_env(env_id, realtime=live)
+    env = open_env(env_id, with_overrides({}, settings or []), realtime=live)
     folder = out or (Path("out/play") if script is not None else None)
     with recording(env, folder) as records:
         if script is not None:

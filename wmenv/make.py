@@ -84,7 +84,7 @@ def make_env(
     """
     from wmenv.env.single import WorldEnv
 
-    built = _world(world, world_settings)
+    built = _world(world, world_settings, env_id)
     observer = _recorder(built, 1, env_id, settings) if record else None
     return WorldEnv(built, observer=observer, doubt=_doubt(truncate_on_doubt), **settings)
 
@@ -105,7 +105,7 @@ def make_vector_env(
     """
     from wmenv.env.vector import WorldVectorEnv
 
-    built = _world(world, world_settings)
+    built = _world(world, world_settings, env_id)
     observer = _recorder(built, num_envs, env_id, settings) if record else None
     return WorldVectorEnv(built, num_envs, observer=observer, doubt=_doubt(truncate_on_doubt), **settings)
 
@@ -146,10 +146,15 @@ def settings_of(id_or_world: str | World) -> dict[str, Any]:
     return ENVIRONMENTS[id_or_world] | {"env_id": id_or_world}
 
 
-def _world(world: World | str, settings: Mapping[str, Any] | None) -> World:
+def _world(world: World | str, settings: Mapping[str, Any] | None, env_id: str) -> World:
+    """The world itself; what `settings` do not say is as the id has it, if the world is the id's own."""
     from wmenv.worlds.catalog import load_world
 
-    return load_world(world, **(settings or {})) if isinstance(world, str) else world
+    if not isinstance(world, str):
+        return world
+    own = ENVIRONMENTS.get(env_id, {})
+    usual = own.get("world_settings", {}) if own.get("world") == world else {}
+    return load_world(world, **usual | dict(settings or {}))
 
 
 def _recorder(world: World, rows: int, env_id: str, settings: Mapping[str, Any]) -> EpisodeObserver:

@@ -6,12 +6,12 @@ The command line's `record`, `play` and `demo` are calls of what stands here. Kn
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from wmenv.config import Config
 from wmenv.env.single import WorldEnv
@@ -37,12 +37,13 @@ class RecordConfig(Config):
     video_every: NonNegativeInt = 1
     video: Literal["webm", "mkv"] = "webm"
     realtime: bool = False
+    world_settings: dict[str, Any] = Field(default_factory=dict)
 
 
-def open_env(id_or_world: str, **settings: Any) -> WorldEnv:
+def open_env(id_or_world: str, world_settings: Mapping[str, Any] | None = None, **settings: Any) -> WorldEnv:
     """The environment behind a registered id or the name of a world; a world without reward is played without one."""
     chosen = settings_of(id_or_world) | settings
-    world = load_world(chosen.pop("world"), **chosen.pop("world_settings", {}))
+    world = load_world(chosen.pop("world"), **chosen.pop("world_settings", {}) | dict(world_settings or {}))
     if world.spec.reward is None:
         chosen.setdefault("reward", "none")
     return make_env(world, **chosen)
@@ -84,7 +85,7 @@ class _Kept:
 
 def record(config: RecordConfig) -> list[Record]:
     """Play the episodes of `config`; episode i has the seed `config.seed + i`."""
-    env = open_env(config.env, realtime=config.realtime)
+    env = open_env(config.env, config.world_settings, realtime=config.realtime)
     player = make_player(config.policy, env, config.seed)
     written = {"formats": config.formats, "video_every": config.video_every, "video": config.video}
     with recording(env, config.out, **written) as records:

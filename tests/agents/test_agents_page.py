@@ -10,8 +10,9 @@ PAGE = (ROOT / "docs" / "agents.md").read_text("utf-8")
 TALKING, GUARDING = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def test_the_code_on_the_page_runs(tmp_path):
-    names = {"folder": tmp_path}
+def test_the_code_on_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
     exec(TALKING, names)
     assert [record["steps"] for record in names["records"]] == [8, 8, 8]
     exec(GUARDING, names)

@@ -17,8 +17,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "rollouts.md").read_text("utf-8")
 MAKING, ACTING = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def test_the_first_lines_on_the_page_run(tmp_path):
-    names = {"folder": tmp_path}
+def test_the_first_lines_on_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
     exec(MAKING, names)
     assert names["episode"].steps == 10
     assert len(names["world"].episodes) == 6

@@ -75,8 +75,11 @@ def paired(
     against: Annotated[str, typer.Option(help="The real environment that the worlds stand for, as a world.")],
     quick: Quick = False,
     settings: Settings = None,
+    real_settings: Annotated[
+        list[str] | None, typer.Option("--against-set", metavar="KEY=VALUE", help="A setting of the real one.")
+    ] = None,
     template: Template = None,
-    out: Out = Path("out/bench"),
+    out: Annotated[Path, typer.Option(help="Where paired.html and paired.json go.")] = Path("out/bench"),
 ) -> None:
     """Beside the real environment: the same beginning, the same actions, with a floor and a ceiling."""
     from wmenv.bench.paired.compare import QUICK, TITLES, PairedSpec, compare
@@ -85,7 +88,7 @@ def paired(
     from wmenv.config import with_overrides
     from wmenv.worlds.catalog import load_world
 
-    real = load_world(against)
+    real = load_world(against, **with_overrides({}, real_settings or []))
     worlds = {name: load_world(name, **with_overrides({}, settings or [])) for name in world}
     spec = QUICK if quick else PairedSpec()
     records = [compare(name, loaded, real, spec, template) for name, loaded in worlds.items()]

@@ -84,7 +84,7 @@ def save(kind: Kind, stretch: Stretch) -> Saved:
 
 
 def episode_of(stretch: Stretch) -> Episode:
-    """The stretch as an episode that training and `ReplayWorld` read."""
+    """The stretch as an episode that `wmenv.watch` and `ReplayWorld` read."""
     spec, steps = stretch.spec, stretch.steps
     directions = [replace(m.directed, step=place) for place, m in enumerate(steps) if m.directed is not None]
     return Episode(
