@@ -130,6 +130,14 @@ def test_a_run_is_resumed_as_it_was_begun_and_never_overwritten(data, tmp_path):
     train(tiny(data, tmp_path, steps=2, tell_steps=2), resume=True)
 
 
+def test_a_run_is_not_resumed_on_other_data(data, tmp_path):
+    train(tiny(data, tmp_path, steps=1))
+    state = torch.load(tmp_path / "run.pt", weights_only=True)
+    torch.save(state | {"frames": 7}, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="had 7 frames to learn from"):
+        train(tiny(data, tmp_path, steps=1), resume=True)
+
+
 def test_learning_makes_the_loss_fall(data, tmp_path):
     told = []
     train(tiny(data, tmp_path, steps=30, warmup=5), watch=lambda run, figures, episodes: told.append(figures["total"]))

@@ -170,7 +170,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     config = config.model_copy(update={"model": model})
     run = begin(config if not resume else config.model_copy(update={"start": ""}), episodes.facts)
     if resume:
-        run.restore(_last(out, config))
+        run.restore(_last(out, config, len(episodes)))
     elif (out / "run.pt").exists():
         raise CheckpointError(f"{out} holds a run already: --resume goes on with it, another `out` begins a new one.")
     diary = Diary(out / "log.jsonl", config, run.step)
@@ -183,7 +183,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
             if watch:
                 watch(run, told, episodes)
         if time.monotonic() - saved > config.save_seconds or run.step == config.steps:
-            save(run, out, config)
+            save(run, out, config, len(episodes))
             saved = time.monotonic()
     return run
 
@@ -244,17 +244,18 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
     return {n: v for n, v in state.items() if n in known and not (drawing and n.startswith(("pictures.", "level.")))}
 
 
-def save(run: Run, out: Path, config: TrainConfig) -> None:
+def save(run: Run, out: Path, config: TrainConfig, frames: int) -> None:
     """The whole run, to resume from, and the averaged weights, to use."""
     strongest = config.objective.strongest if config.objective.guided else 1.0
     save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step, "strongest": strongest})
     partial = out / "run.tmp"
-    torch.save(run.state() | {"config": deciding(config)}, partial)
+    torch.save(run.state() | {"config": deciding(config), "frames": frames}, partial)
     os.replace(partial, out / "run.pt")  # last, so that what it says is there is there
 
 
-def _last(out: Path, config: TrainConfig) -> dict:
-    """What the run in `out` left, if it is a run of this config: otherwise its numbers would be neither's."""
+def _last(out: Path, config: TrainConfig, frames: int) -> dict:
+    """What the run in `out` left, if it is a run of this config on this data: otherwise its numbers would be
+    neither's."""
     path = out / "run.pt"
     if not path.is_file():
         raise CheckpointError(f"there is nothing to resume at {path}; run without --resume to begin.")
@@ -263,6 +264,8 @@ def _last(out: Path, config: TrainConfig) -> dict:
     differ = sorted(name for name in given if given[name] != kept.get(name))
     if differ:
         raise CheckpointError(f"the run at {path} has another {', '.join(differ)}; resume it as it was begun.")
+    if state.get("frames", frames) != frames:
+        raise CheckpointError(f"the run at {path} had {state['frames']} frames to learn from, there are {frames} now.")
     return state
 
 
