@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperGroup
 
@@ -79,7 +79,7 @@ def worlds() -> None:
     """List the worlds that this machine knows, and what each can do."""
     from wmenv.worlds.catalog import load_world, world_names
 
-    table = Table("name", "frame", "fps", "actions", "abilities", "starts from")
+    table = Table(Column("name", no_wrap=True), "frame", "fps", "actions", "abilities", "starts from")
     lacking = []
     for name in sorted(world_names()):
         try:

@@ -22,4 +22,6 @@ def export(run: Path, data: Path, out: Path) -> str:
     differ = [name for name, value in fitted if getattr(model.config, name) != value and name not in free]
     if differ:
         raise CheckpointError(f"{run} was not trained on {data}: {', '.join(differ)} differ.")
-    return save_stream(model, out, {name: facts[name] for name in LEARNT} | {name: source[name] for name in KEPT})
+    return save_stream(
+        model, out, {name: facts[name] for name in LEARNT if name in facts} | {name: source[name] for name in KEPT}
+    )

@@ -20,6 +20,7 @@ GROUP = "wmenv.worlds"
 BUILT_IN = {
     "diamond": "wmenv.worlds.diamond:load",
     "gridrooms": "wmenv.worlds.learned:gridrooms",
+    "gridrooms-memory": "wmenv.worlds.learned:gridrooms_memory",
     "gridrooms-source": "wmenv.worlds.source:gridrooms",
     "gymnasium": "wmenv.worlds.source:gymnasium_env",
     "oasis": "wmenv.worlds.oasis:load",

@@ -42,6 +42,11 @@ def gridrooms(task: str = "reach", **settings: Any) -> LearnedWorld:
     return LearnedWorld(WEIGHTS / "gridrooms.safetensors", task, **settings)
 
 
+def gridrooms_memory(task: str = "reach", **settings: Any) -> LearnedWorld:
+    """The same rooms by a network that was briefly taught every kind of memory, each often alone: to compare them."""
+    return LearnedWorld(WEIGHTS / "gridrooms-memory.safetensors", task, **settings)
+
+
 class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template; if not said, the
     first that pays.
