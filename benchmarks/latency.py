@@ -1,8 +1,8 @@
 """How long one step of the learned world takes, as a user meets it: one environment, the record on. A table, then JSON.
 
 `python benchmarks/latency.py [--quick] [--id ID] [--threads N]`. Also: half precision and compiled, import to first
-frame in a fresh process, and whether a step grows dearer with the age of the world. Warm-up is excluded from the
-percentiles and reported beside them.
+frame in a fresh process, where the time goes, and whether a step grows dearer with the age of the world. Warm-up is
+excluded from the percentiles and reported beside them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ import gymnasium, wmenv
 gymnasium.make({id!r}).reset(seed=0)
 print(time.perf_counter() - began)
 """
+
+
+STAGES = {"hearing memory": "_scene", "looking": "_look", "writing memory": "_commit"}  # methods of the streamer
 
 
 def first_frame_seconds(env_id: str, times: int) -> float:
@@ -51,6 +55,30 @@ def step_times(world: Any, steps: int, warm: int = 20) -> np.ndarray:
     return np.array(times[warm:])
 
 
+def stages(world: Any, steps: int) -> dict[str, float]:
+    """Milliseconds that a step spends on average on each of `STAGES`, and on everything round the network."""
+    streamer, spent = world._streamer, dict.fromkeys(STAGES, 0.0)
+
+    def timed(stage: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            began = time.perf_counter()
+            result = work(*args)
+            spent[stage] += 1e3 * (time.perf_counter() - began)
+            return result
+
+        return run
+
+    for stage, name in STAGES.items():
+        setattr(streamer, name, timed(stage, getattr(streamer, name)))
+    try:
+        whole = step_times(world, steps, warm=0).mean()
+    finally:
+        for name in STAGES.values():
+            delattr(streamer, name)
+    each = {stage: milliseconds / (steps + 1) for stage, milliseconds in spent.items()}  # the first frame counts as one
+    return each | {"environment and record": float(whole - sum(each.values()))}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
@@ -74,6 +102,8 @@ def main() -> None:
         p50, p99 = np.percentile(step_times(gridrooms("explore", **settings), steps), (50, 99))
         engines[name] = {"p50": p50, "p99": p99}
         print(f"K=2, {name}: p50 {p50:.2f} ms  p99 {p99:.2f}", flush=True)
+    parts = stages(gridrooms("explore", bf16=True, compiled=True), steps)
+    print("compiled, ms a step: " + "  ".join(f"{stage} {ms:.2f}" for stage, ms in parts.items()), flush=True)
     long = step_times(gridrooms("explore"), 2_000 if options.quick else 20_000)
     tenth = len(long) // 10
     first = first_frame_seconds(options.id, 1 if options.quick else 5)
@@ -85,6 +115,7 @@ def main() -> None:
         "steps_per_s": 1e3 / rows[2]["p50"],
         "by_passes": rows,
         "by_engine_k2": engines,
+        "stages_ms": parts,
         "ms_last_tenth_over_first": float(np.median(long[-tenth:]) / np.median(long[:tenth])),
         "aged_steps": len(long),
         "import_to_first_frame_s": first,

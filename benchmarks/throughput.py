@@ -1,9 +1,9 @@
 """How many environment steps a second the learned world gives at each batch size, beside what else steps here.
 
 `python benchmarks/throughput.py [--quick] [--threads N]`. In one run: the world as a vector environment with its
-record, plain, in half precision and compiled; the real GridRooms under Gymnasium's SyncVectorEnv, drawn by its table
-and by minigrid's own renderer; the DIAMOND architecture at its published Atari size; and the machine's own rate of
-matrix products, of which the world's share is given.
+record, plain, in half precision and compiled; the real GridRooms under Gymnasium's SyncVectorEnv and AsyncVectorEnv,
+drawn by its table and by minigrid's own renderer; the DIAMOND architecture at its published Atari size; and the
+machine's own rate of matrix products, of which the world's share is given.
 """
 
 from __future__ import annotations
@@ -57,6 +57,18 @@ def real_rate(rows: int, seconds: float) -> float:
     envs.reset(seed=0)
     rng = np.random.default_rng(0)
     return rate(lambda: envs.step(rng.integers(0, 3, rows)), rows, seconds)
+
+
+def real_async_rate(rows: int, seconds: float) -> float:
+    """The same under AsyncVectorEnv: a process for each row."""
+    from wmenv.sources.gridrooms.env import GridRooms
+
+    envs = gym.vector.AsyncVectorEnv([GridRooms for _ in range(rows)])
+    envs.reset(seed=0)
+    rng = np.random.default_rng(0)
+    found = rate(lambda: envs.step(rng.integers(0, 3, rows)), rows, seconds)
+    envs.close()
+    return found
 
 
 def minigrid_rate(rows: int, seconds: float) -> float:
@@ -127,6 +139,7 @@ def main() -> None:
     }
     best = {size: max(rates[size] for rates in found.values()) for size in sizes}
     real, minigrid = real_rate(64, seconds), minigrid_rate(64, seconds)
+    apart = real_async_rate(8, seconds)
     diamond = diamond_rate(peer, seconds)
     ours = best.get(peer) or world_rate(peer, seconds, **ENGINES["bfloat16"])
     peak, looks = matrix_rate(seconds / 2), passes_taken(32, 50)
@@ -134,6 +147,7 @@ def main() -> None:
     for size in sizes:
         print(f"batch {size:4}  " + "  ".join(f"{name} {rates[size]:6.0f} steps/s" for name, rates in found.items()))
     print(f"real GridRooms, SyncVectorEnv of 64: {real:.0f} steps/s by table, {minigrid:.0f} by minigrid's renderer")
+    print(f"real GridRooms, AsyncVectorEnv of 8: {apart:.0f} steps/s")
     print(f"DIAMOND's architecture at batch {peer}: {diamond:.1f} steps/s")
     print(f"passes per step {looks:.2f} of 2;  matrix products, GFLOP/s: {peak}")
     figures = {
@@ -141,6 +155,7 @@ def main() -> None:
         "steps_per_s_b64": best[64],
         "steps_per_s": found,
         "real_sync": real,
+        "real_async_b8": apart,
         "minigrid_sync": minigrid,
         "ratio_real_sync": best[64] / real,
         "ratio_minigrid_sync": best[64] / minigrid,
