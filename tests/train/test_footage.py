@@ -8,10 +8,13 @@ from wmenv.contract import Start
 from wmenv.errors import OptionError
 from wmenv.models.config import StreamConfig
 from wmenv.models.pixels import Pixels
+from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import Source, collect
 from wmenv.train.export import export
+from wmenv.train.folding import blur
 from wmenv.train.footage import Camera, Footage
 from wmenv.train.loop import TrainConfig, train
+from wmenv.train.palette import Colours
 from wmenv.worlds.learned import LearnedWorld
 
 SIZE, PATCH = (32, 48), 8
@@ -50,6 +53,11 @@ def test_a_spot_holds_what_it_showed_a_frame_ago(footage):
     again = footage.batch(0, 0, 16, 3)
     assert torch.equal(batch.tiles, again.tiles)
     assert torch.equal(batch.action, again.action)
+
+
+def test_what_is_left_to_chance_weighs_the_same_whatever_comes_of_it(footage):
+    weight = blur(Colours(), footage.batch(0, 0, 16, 3), ObjectiveConfig(), torch.Generator().manual_seed(0)).weight
+    assert (weight == weight[..., :1]).all()
 
 
 def test_worlds_without_separate_actions_are_not_filmed():

@@ -28,7 +28,8 @@ class ObjectiveConfig(Config):
     strongest: float = 2.5  # how strongly at most
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
     visible: float = 0.2  # weight of tiles that were given
-    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there
+    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
+    # only in worlds where nothing changes by chance are such tiles weighed
     remembered: float = 1.0  # weight of hidden tiles that were seen, but not in the frame before
     motion: float = 0.3
     reward: float = 0.2

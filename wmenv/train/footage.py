@@ -1,7 +1,7 @@
 """Any world filmed, and the film as something to train on: frames, actions, rewards and ends, nothing else is needed.
 
 For worlds that are not made of tiles. A viewer without a pose stands still, so a place is a spot of the picture: what
-it showed is what the spot showed a frame ago, which a model is given anyway; here it only says what has changed.
+it showed is what the spot showed a frame ago, which a model is given anyway.
 """
 
 from __future__ import annotations
