@@ -1,8 +1,8 @@
 """How long one step of the learned world takes, as a user meets it: one environment, the record on. A table, then JSON.
 
 `python benchmarks/latency.py [--quick] [--id ID] [--threads N]`. Also: half precision and compiled, import to first
-frame in a fresh process, where the time goes, and whether a step grows dearer with the age of the world. Warm-up is left
-out of the percentiles.
+frame in a fresh process, where the time goes, and whether a step grows dearer with the age of the world. Percentiles
+are without the first steps.
 """
 
 from __future__ import annotations
