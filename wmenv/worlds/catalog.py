@@ -21,6 +21,7 @@ BUILT_IN = {
     "diamond": "wmenv.worlds.diamond:load",
     "gridrooms": "wmenv.worlds.learned:gridrooms",
     "gridrooms-memory": "wmenv.worlds.learned:gridrooms_memory",
+    "gridrooms-pixels": "wmenv.worlds.learned:gridrooms_pixels",
     "gridrooms-source": "wmenv.worlds.source:gridrooms",
     "gymnasium": "wmenv.worlds.source:gymnasium_env",
     "oasis": "wmenv.worlds.oasis:load",

@@ -47,6 +47,11 @@ def gridrooms_memory(task: str = "reach", **settings: Any) -> LearnedWorld:
     return LearnedWorld(WEIGHTS / "gridrooms-memory.safetensors", task, **settings)
 
 
+def gridrooms_pixels(task: str = "reach", **settings: Any) -> LearnedWorld:
+    """The same rooms drawn in colours, from noise, in any number of looks, and as strongly as told as is asked."""
+    return LearnedWorld(WEIGHTS / "gridrooms-pixels.safetensors", task, **settings)
+
+
 class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template; if not said, the
     first that pays.
