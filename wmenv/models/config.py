@@ -28,6 +28,7 @@ class StreamConfig(BaseModel):
     palette: int = 0  # entries of the palette
     predicts: Literal["x", "v"] = "x"  # of pixels: "x", the picture; "v", the way to it
     bottleneck: int = 0  # channels that the colours of a large patch are squeezed through; 0: none
+    shift: float = 1.0  # of pixels: above 1, more of the way from noise is spent where it is nearly all noise
     unlit: int = 0  # patches of pixels no brighter than this do not show their place
     viewer_shows: bool = True  # whether the viewer stands in the picture, and hides the place it is at
     actions: int = 7

@@ -7,6 +7,8 @@ a canvas z at t goes to z - (t - s) (z - x) / t.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -35,6 +37,7 @@ class Pixels(nn.Module):
         self.patch, self.grid = config.patch, config.grid
         self.predicts = config.predicts
         self.unlit = config.unlit
+        self.shift = config.shift
         size, width = 3 * config.patch**2, config.bottleneck or config.channels
         self.cell: tuple[int, ...] = (size,)
         self.noised = patch_embedding(size, config.bottleneck, config.channels)
@@ -79,7 +82,7 @@ class Pixels(nn.Module):
         return rearrange(noise, "r (n c) -> r n c", n=patches)
 
     def level(self, canvas: Tensor, look: Look) -> Tensor:
-        time, to = times(look.passes)[look.number : look.number + 2]
+        time, to = times(look.passes, self.shift)[look.number : look.number + 2]
         return torch.tensor([time, to, 1 / look.strength], device=canvas.device).expand(len(canvas), -1)
 
     def most_looks(self, passes: int, patient: bool) -> int:
@@ -87,7 +90,7 @@ class Pixels(nn.Module):
 
     def settle(self, canvas: Tensor, said: Tensor, known: Tensor, look: Look) -> tuple[Tensor, Tensor]:
         """Jump to the next time; the last jump arrives, at colours a screen can show."""
-        time, to = times(look.passes)[look.number : look.number + 2]
+        time, to = times(look.passes, self.shift)[look.number : look.number + 2]
         rows = torch.full((len(canvas),), look.number + 1 < look.passes, device=canvas.device)
         end = self.clean(said, canvas, torch.full((len(canvas),), time, device=canvas.device)).clamp(-1, 1)
         if look.number + 1 == look.passes:
@@ -119,14 +122,31 @@ def patch_embedding(size: int, bottleneck: int, channels: int) -> nn.Module:
     return nn.Sequential(nn.Linear(size, bottleneck, bias=False), nn.Linear(bottleneck, channels))
 
 
-def times(passes: int) -> list[float]:
+def times(passes: int, shift: float = 1.0) -> list[float]:
     """The times of so many looks, from 1, pure noise, down; then 0, the picture, twice.
 
     >>> times(1), times(2), times(3)
     ([1.0, 0.0, 0.0], [1.0, 0.2, 0.0, 0.0], [1.0, 0.6, 0.2, 0.0, 0.0])
+    >>> times(3, shift=6)
+    [1.0, 0.866666667, 0.2, 0.0, 0.0]
     """
-    looks = [1 - (1 - LAST) * look / max(passes - 1, 1) for look in range(passes)]
-    return [round(look, 9) for look in looks] + [0.0, 0.0]
+    last = later(LAST, shift)
+    shares = [1 - (1 - last) * look / max(passes - 1, 1) for look in range(passes)]
+    return [round(sooner(share, shift), 9) for share in shares] + [0.0, 0.0]
+
+
+Time = TypeVar("Time", float, Tensor)
+
+
+def sooner(share: Time, shift: float) -> Time:
+    """The time at which `share` of the way is left. The more colours a patch has, the nearer to pure noise it shows
+    what it will be: a `shift` above 1 spends more of the way there."""
+    return shift * share / (1 + (shift - 1) * share)
+
+
+def later(time: Time, shift: float) -> Time:
+    """The share of the way that is left at that time."""
+    return time / (shift - (shift - 1) * time)
 
 
 def jump(canvas: Tensor, end: Tensor, time: Tensor | float, to: Tensor | float) -> Tensor:

@@ -18,7 +18,6 @@ class ObjectiveConfig(Config):
     wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
     forget: float = 0.05  # share of passages without memory of places; drawn apart, without each other kind of memory
     fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
-    shift: float = 1.0  # how much more often frames of pixels are nearly noise than nearly clean; 1: evenly
     grain: float = 0.03  # at most so much noise in what memory holds of pixels
     folded: float = 0.5  # share of passages of pixels that learn to jump; the others learn where the way ends
     alpha: float = 0.12  # of a jump, what the truth teaches in the end; at first it is all of it

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wmenv.models.pixels import SOONEST, Pixels, jump
+from wmenv.models.pixels import SOONEST, Pixels, jump, later, sooner
 from wmenv.models.sequence import Passage
 from wmenv.models.stream import Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
@@ -25,16 +25,18 @@ Run = Callable[[Stream, Passage], Readout]
 FLATTEST = 0.2  # time below which errors weigh no more than at it
 
 
-def blur(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
+def blur(
+    palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, generator: torch.Generator, shift: float = 1.0
+) -> Asked:
     """The frames of a batch on their way from noise; the first `folded` share of its passages is to jump."""
     shape = batch.directed.shape
-    time = sooner(amounts(shape, config, generator), config.shift)
+    time = sooner(amounts(shape, config, generator), shift)
     clean = palette.canvas(batch.tiles)
     noise = torch.randn(clean.shape, generator=generator)
     canvas = clean + time[..., None, None] * (noise - clean)
     chance = torch.rand(4, *shape, generator=generator)
     jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
-    to = torch.where(chance[0] < 0.4, 0.0, sooner(later(time, config.shift) * chance[1], config.shift))
+    to = torch.where(chance[0] < 0.4, 0.0, sooner(later(time, shift) * chance[1], shift))
     if config.guided:  # what guides must be learnt without a jump as well: the jumps are made of it
         to = torch.where(chance[0] > 0.8, time, to)
     to = torch.where(jumps, to, time)
@@ -44,16 +46,6 @@ def blur(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig, gene
     weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)
     return Asked(canvas, torch.stack([time, to, 1 / strength], -1), weight, clean, time)
-
-
-def sooner(share: Tensor, shift: float) -> Tensor:
-    """The time after which `share` of the way remains, where what is decided early is given `shift` times the room."""
-    return shift * share / (1 + (shift - 1) * share)
-
-
-def later(time: Tensor, shift: float) -> Tensor:
-    """The share that `sooner` makes that time of."""
-    return time / (shift - (shift - 1) * time)
 
 
 def grainy(kept: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
@@ -92,8 +84,8 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
         unled = end(alone, z, time, time, torch.ones_like(restraint))
         x = (x + (1 - restraint)[wide] * (led - unled)).clamp(-1, 1)
     if alpha < 1:
-        start, goal = later(time, config.shift), later(to, config.shift)
-        between = sooner(start - alpha * (start - goal), config.shift)
+        start, goal = later(time, pictures.shift), later(to, pictures.shift)
+        between = sooner(start - alpha * (start - goal), pictures.shift)
         midway = jump(z, led, time[wide], between[wide])
         pull = (midway - end(own, midway, between, to, restraint)) / between[wide].clamp(min=SOONEST)
         x = (alpha * x + (1 - alpha) * (z - time[wide] * pull)).clamp(-1, 1)

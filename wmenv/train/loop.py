@@ -68,6 +68,7 @@ DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottl
 Watch = Callable[["Run", dict, Episodes | Footage], None]
 BESIDES = ("out", "start", "threads", "compile", "save_seconds", "tell_steps")  # what does not decide a run's numbers
 MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_spot", "places")
+FREE = (*MEMORY, "shift")  # what a run may have otherwise than the weights it starts from
 
 
 @dataclass
@@ -236,7 +237,7 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
     that draws with another alphabet, everything but the drawing is taken."""
     given, _ = load_stream(path)
     drawing = {name for name in DRAWING if given.config.pictures != model.config.pictures}
-    differ = [n for n, value in model.config if getattr(given.config, n) != value and n not in {*drawing, *MEMORY}]
+    differ = [n for n, value in model.config if getattr(given.config, n) != value and n not in {*drawing, *FREE}]
     if differ:
         raise CheckpointError(f"{path} cannot start this run: its config differs in {', '.join(differ)}.")
     state = given.state_dict()

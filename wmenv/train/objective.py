@@ -27,7 +27,11 @@ def passage_of(
     """A batch with its frames noised, and what is to be said of them."""
     pictures, shape = model.pictures, batch.directed.shape
     pixels = isinstance(pictures, Pixels)
-    asked = blur(palette, batch, config, generator) if pixels else hide(pictures, palette, batch, config, generator)
+    asked = (
+        blur(palette, batch, config, generator, pictures.shift)
+        if pixels
+        else hide(pictures, palette, batch, config, generator)
+    )
     lost = torch.rand(4, shape[0], generator=generator) < config.forget
     place, age, spot = _forget(batch, lost[:2], palette.unseen, config, generator)
     if pixels:
