@@ -22,6 +22,7 @@ import resolution
 import torch
 from rich.console import Console
 from rich.table import Table
+from throughput import matrix_rate
 
 from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.suite import Suite, run_suite
@@ -138,7 +139,7 @@ def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
         found[name] = {f"j_{dwell}": facts.get(f"j_{dwell}") for dwell in (16, 160)}
     pairs = [(found["routed"][j], found["dense"][j]) for j in found["dense"]]
     kept = [routed / dense for routed, dense in pairs if routed is not None and dense is not None and dense > 0]
-    large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, resolution.matrix_rate(0.5)["float32"])
+    large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, matrix_rate(0.5)["float32"])
     return {
         "sparse_keep": min(kept, default=None),
         "sparse_speedup": large["speedup"],

@@ -32,8 +32,6 @@ from wmenv.worlds.tensor_state import TensorState
 MOST_PASSES = 16
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
-
-
 TRIFLE = 0.01  # a reward's share of a neighbouring value that is doubt, not reward
 
 
@@ -349,7 +347,7 @@ def rewards(said: Tensor) -> Tensor:
     beside = near.gather(-1, chances.gather(-1, near).where(near != best, 0).argmax(-1, keepdim=True))
     shares = chances.gather(-1, torch.cat([best, beside], -1))
     share = shares[..., 1] / shares.sum(-1)
-    share = share.where((share >= TRIFLE) & (best != beside).squeeze(-1), 0)
+    share = share.where(share >= TRIFLE, 0)
     low, high = values[best.squeeze(-1)], values[beside.squeeze(-1)]
     return (low + share * (high - low)).float()
 
