@@ -30,7 +30,8 @@ class Frame:
 
     `noised` is the picture in the model's own alphabet (see pictures.py), `place` and `spot` what memory holds for each
     patch, `age` its bucket, `level` (rows, levels) how far the picture is, `action` the one that led here (the count of
-    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted.
+    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted. What is heard
+    is added to the action's token too: it tells what was done as an action does.
     """
 
     noised: Tensor
@@ -118,10 +119,12 @@ class Stream(nn.Module):
         if config.recall_spot:
             x = x + self.pictures.embed_spot(frame.spot)
         action = self.action(frame.action)
-        parts = [x, action[:, None]]
+        extra = [action]
         if self.sound_in is not None:
-            parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
-        tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
+            heard = self.sound_in(frame.sound) * frame.hears[:, None]
+            action = action + heard
+            extra = [action, heard]
+        tokens = torch.cat([x, torch.stack(extra, 1).to(x.dtype)], 1) + self.slots
         harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
         return tokens, self.condition(action + self.level(harmonics.flatten(1).to(action.dtype)))
 
