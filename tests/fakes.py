@@ -19,6 +19,7 @@ from wmenv.contract import (
     Start,
     Step,
     WorldSpec,
+    check_directions,
 )
 
 ACTIONS = ActionTable(("less", "stay", "more"), noop=1, inverse={0: 2, 2: 0}, keys={"a": 0, "d": 2})
@@ -28,7 +29,8 @@ SIDE = 36  # the smallest picture that Stable-Baselines3 takes
 class CountingWorld:
     """Each row counts: action 2 adds one, 0 takes one away, and each row's own dice add noise to its picture.
 
-    A row begins at its seed modulo 5; it pays 1 and ends when the count reaches `goal`. The direction "jump" adds ten.
+    A row begins at its seed modulo 5; it pays 1 and ends when the count reaches `goal`. The direction "jump" adds ten;
+    a row that hears adds the first sample instead of its action.
     The picture's first pixel is (count, step, dice), so a test can read everything back.
     """
 
@@ -55,6 +57,7 @@ class CountingWorld:
             directions=True,
             words=True,
             audio=AudioSpec(8000, 4) if extras else None,
+            hears=extras,
             pose="true" if extras else None,
             snapshots="copy",
             starts=frozenset({"seed", "template", "moment", "prompt", "picture"}),
@@ -71,14 +74,16 @@ class CountingWorld:
 
     def advance(self, state: ArrayState, actions: Actions, directions: Directions) -> tuple[ArrayState, Outcome]:
         self.calls["advance"] += 1
+        check_directions(directions, self.spec)
         time.sleep(self.seconds)
         now = state.consume().arrays
         moves = actions if actions.ndim == 1 else np.rint(actions[:, 0]).astype(np.int64) + 1
-        now["count"] += moves - 1
+        heard = [int(np.frombuffer(one.sound, "<i2")[0]) if one and one.sound else None for one in directions]
+        now["count"] += [move - 1 if sound is None else sound for move, sound in zip(moves, heard, strict=True)]
         now["step"] += 1
         now["dice"] = (now["dice"] * 6364136223846793005 + now["stream"]) % 2**32
         receipts = [
-            None if direction is None else self._direct(now, row, direction.text)
+            None if direction is None else Receipt(True) if direction.sound else self._direct(now, row, direction.text)
             for row, direction in enumerate(directions)
         ]
         return ArrayState("counting", now), self._show(now, receipts)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wmenv.contract import ActionTable, ArrayState, Start
+from wmenv.contract import ActionTable, ArrayState, AudioSpec, Receipt, Start, check_directions
 from wmenv.errors import ActionError, ConformanceError
 from wmenv.testing import CLAUSES, Finding, Report, Trial, check_clause, check_world
 from wmenv.testing.clauses import meaning
@@ -34,6 +34,35 @@ class Honest:
 
     def describe(self, state):
         return self.world.describe(state)
+
+
+class Echoes(Honest):
+    """One that hears: what is played to a row comes back from `heard_by`."""
+
+    def __init__(self, **claims):
+        super().__init__(audio=AudioSpec(8000, 4), hears=True, **claims)
+
+    def heard_by(self, row, sounds):
+        return sounds[row]
+
+    def open(self, starts, seeds):
+        state, outcome = super().open(starts, seeds)
+        return state, replace(outcome, audio=np.zeros((len(starts), 4), np.int16))
+
+    def advance(self, state, actions, directions):
+        check_directions(directions, self.spec)
+        sounds = [wish and wish.sound for wish in directions]
+        texts = [None if sound else wish for wish, sound in zip(directions, sounds, strict=True)]
+        state, outcome = super().advance(state, actions, texts)
+        heard = [self.heard_by(row, sounds) for row in range(len(sounds))]
+        audio = np.stack([np.frombuffer(sound, "<i2") + 1 if sound else np.zeros(4) for sound in heard])
+        receipts = [Receipt(True) if s else told for s, told in zip(sounds, outcome.receipts, strict=True)]
+        return state, replace(outcome, audio=audio.astype(np.int16), receipts=receipts)
+
+
+class EchoesToAll(Echoes):
+    def heard_by(self, row, sounds):
+        return next(filter(None, sounds), None)
 
 
 class OutcomeLiar(Honest):
@@ -141,6 +170,11 @@ class MendsBadActions(Honest):
             return super().advance(state, np.zeros(len(state), np.int64), directions)
 
 
+class MendsSounds(Honest):
+    def advance(self, state, actions, directions):
+        return super().advance(state, actions, [None if wish and wish.sound else wish for wish in directions])
+
+
 class ConsumesBeforeItChecks(Honest):
     def advance(self, state, actions, directions):
         state = ArrayState(state.consume().world, state.arrays)
@@ -226,6 +260,9 @@ LIARS = [
     ("directions_are_answered", lambda: OutcomeLiar(shows(receipts=lambda o: [None] * 3))),
     ("directions_are_answered", lambda: Honest(suggestions=("make tea",))),
     ("directions_reach_only_their_row", TellsEveryRow),
+    ("undeclared_abilities_are_refused", MendsSounds),
+    ("sounds_are_answered", EchoesToAll),
+    ("sounds_are_answered", lambda: Honest(hears=True, audio=AudioSpec(8000, 4))),
     ("words_are_given_for_every_row", SpeaksOnce),
     ("words_are_given_for_every_row", MovesWhenDescribed),
 ]
@@ -242,7 +279,7 @@ def test_every_clause_has_a_world_that_breaks_it():
 
 
 def test_an_honest_world_is_not_blamed():
-    report = check_world(Honest())
+    report = check_world(Echoes())
     assert report.ok, str(report)
     assert all(finding.ok for finding in report.findings)
     report.raise_if_broken()

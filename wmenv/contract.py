@@ -16,7 +16,15 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from wmenv.errors import ActionError, SnapshotError, StartError, StateConsumedError, UnsupportedError, did_you_mean
+from wmenv.errors import (
+    ActionError,
+    DirectionError,
+    SnapshotError,
+    StartError,
+    StateConsumedError,
+    UnsupportedError,
+    did_you_mean,
+)
 
 Array = Any  # numpy.ndarray or torch.Tensor, leading axis = rows; which one is the world's choice, said by its spec
 Actions = np.ndarray  # (rows,) int64 for a discrete table, (rows, fields) otherwise
@@ -150,6 +158,7 @@ class WorldSpec:
     directions: bool = False
     words: bool = False
     audio: AudioSpec | None = None
+    hears: bool = False  # directions may be sounds, as long as a step of `audio`
     pose: Literal["true", "predicted"] | None = None
     seeded: bool = True
     snapshots: Literal["copy", "replay"] | None = None
@@ -220,13 +229,28 @@ class Start:
 
 @dataclass(frozen=True)
 class Direction:
-    """Text that changes the world from now on.
+    """Text that changes the world from now on, or a sound that says what happens.
 
-    `lock` names what must not change: (top, left, height, width) in pixels.
+    `lock` names what must not change: (top, left, height, width) in pixels. A `sound` is one step of PCM, int16 in
+    little-endian bytes; the row that hears it does that instead of its action, and the text only names it.
     """
 
     text: str
     lock: tuple[int, int, int, int] | None = None
+    sound: bytes | None = None
+
+    def check(self, spec: WorldSpec) -> Self:
+        """This direction, or a named error if a world of that spec cannot take its kind."""
+        if self.sound is None:
+            spec.need("directions")
+            return self
+        spec.need("hears")
+        expected = 2 * spec.audio.samples if spec.audio else 0
+        if len(self.sound) != expected:
+            raise DirectionError(
+                f"{spec.name!r} hears one step of sound at a time, {expected} bytes; got {len(self.sound)}."
+            )
+        return self
 
 
 Directions = Sequence[Direction | None]  # one per row
@@ -536,6 +560,13 @@ class EpisodeObserver(Protocol):
 
     def close(self) -> None:
         """No more will come."""
+
+
+def check_directions(directions: Directions, spec: WorldSpec) -> None:
+    """A named error unless a world of that spec can take them all."""
+    for direction in directions:
+        if direction is not None:
+            direction.check(spec)
 
 
 def no_directions(rows: int) -> Directions:

@@ -7,8 +7,9 @@ import pytest
 
 from tests.fakes import SIDE, CountingWorld, Diary, pixel
 from wmenv.env.single import WorldEnv
+from wmenv.env.snapshot import Snapshot
 from wmenv.env.vector import WorldVectorEnv
-from wmenv.errors import ActionError, LifecycleError, OptionError
+from wmenv.errors import ActionError, DirectionError, LifecycleError, OptionError, UnsupportedError
 
 STAY, MORE = 1, 2
 
@@ -49,6 +50,28 @@ def test_a_fork_is_independent():
     assert env.episode_seed == twin.episode_seed  # both would go on to the same episode
     twin.close()
     env.step(STAY)
+
+
+def test_a_sound_is_heard_step_by_step_in_place_of_the_actions():
+    env = opened(world=CountingWorld(goal=99, extras=True))
+    env.hear(np.array([5, 0, 0, 0, -2, 0], np.int16))  # a step and a half
+    kept = env.snapshot().to_bytes()
+    counts = [pixel(env.step(MORE)[0])[0] for _ in range(3)]
+    assert counts == [5, 3, 4]
+    env.restore(Snapshot.from_bytes(kept, env.world))
+    assert [pixel(env.step(MORE)[0])[0] for _ in range(3)] == counts
+
+
+@pytest.mark.parametrize("sound", [np.zeros(4), np.zeros((4, 2), np.int16), np.zeros(0, np.int16), "beep"])
+def test_what_is_no_sound_is_refused(sound):
+    env = opened(world=CountingWorld(extras=True))
+    with pytest.raises(DirectionError, match=r"int16 of shape \(n,\), 4 samples a step"):
+        env.hear(sound)
+
+
+def test_a_world_that_does_not_hear_says_so():
+    with pytest.raises(UnsupportedError, match="hears"):
+        opened().hear(np.zeros(4, np.int16))
 
 
 def test_a_snapshot_goes_on_from_where_it_was():

@@ -94,7 +94,7 @@ def test_a_record_tells_the_story_of_its_episode():
     assert record["steps_per_second"] == pytest.approx(50)
     assert record["misses"]["rate"] == 0, "10 ms are within the slot of 10 ms at 100 fps"
     assert record["unique_fps"] == pytest.approx(50 * record["unique_share"])
-    assert record["unsupported"] == ["audio", "pose"]
+    assert record["unsupported"] == ["audio", "hears", "pose"]
     assert (record["provenance"]["weights"], record["provenance"]["run"]) == ("abc", "7")
     assert "numpy" in record["provenance"]
     assert record["watched_steps"] == 100

@@ -44,6 +44,8 @@ def written(folder, **changes):
     }
     if model.config.pictures == "pixels":
         facts["strongest"] = 2.5
+    else:
+        facts["listens"] = True
     save_stream(model, folder / "tiny.safetensors", facts)
     return folder / "tiny.safetensors"
 
@@ -92,6 +94,33 @@ def test_more_words_than_are_heard_are_refused(weights):
     assert outcome.receipts[1].applied
     with pytest.raises(DirectionError, match="at most 16 words"):
         world.open([Start(prompt=said[0].text)], [0])
+
+
+def test_who_hears_a_sound_does_that_instead_of_its_action(weights):
+    world = LearnedWorld(weights, "explore")
+    loud = Direction("(a sound)", sound=np.full(400, 9000, "<i2").tobytes())
+    shown = []
+    for actions, said in (([0, 0], [loud, None]), ([2, 2], [loud, None]), ([2, 2], [None, None])):
+        state, _ = world.open([Start()] * 2, [0, 1])
+        _, outcome = world.advance(state, np.array(actions), said)
+        shown.append(outcome)
+    played, walking, unheard = shown
+    assert (played.audio[0] == 9000).all()
+    assert (played.frames[0] == walking.frames[0]).all()
+    assert (played.pose[0] == 0).all()
+    assert (walking.frames[0] != unheard.frames[0]).any()
+    assert (walking.frames[1] == unheard.frames[1]).all()
+    assert played.receipts[1] is None
+
+
+def test_what_a_world_hears_is_checked(weights, in_pixels):
+    state, _ = LearnedWorld(weights).open([Start()], [0])
+    with pytest.raises(DirectionError, match="800 bytes; got 2"):
+        LearnedWorld(weights).advance(state, np.array([0]), [Direction("(a sound)", sound=b"\0\0")])
+    world = LearnedWorld(in_pixels)
+    state, _ = world.open([Start()], [0])
+    with pytest.raises(UnsupportedError, match="hears"):
+        world.advance(state, np.array([0]), [Direction("(a sound)", sound=bytes(800))])
 
 
 def test_a_moment_belongs_to_its_number_format(weights):

@@ -88,6 +88,18 @@ def test_it_shows_what_the_world_itself_shows(served):
     assert films[0] == films[1]
 
 
+def test_a_sound_is_heard_at_the_other_end():
+    world = PlainCounting(goal=None, extras=True)
+    played = [Direction("(a sound)", sound=np.array([7, 0, 0, 0], "<i2").tobytes()), None]
+    with serving(world) as server, contextlib.closing(RemoteWorld(server.url)) as remote:
+        assert remote.spec.hears
+        state, _ = remote.open([Start()] * 2, [0, 0])
+        state, outcome = remote.advance(state, np.array([2, 2]), played)
+        assert [count for count, *_ in pixel(outcome.frames)] == [7, 1]
+        with pytest.raises(DirectionError, match="8 bytes"):
+            remote.advance(state, np.array([2, 2]), [Direction("(a sound)", sound=b"\0\0"), None])
+
+
 def test_a_broken_connection_is_not_noticed(served):
     world, remote, server = served
     state, _ = remote.open([Start()] * 2, [1, 2])

@@ -1,4 +1,4 @@
-"""Directions that wait for the next step: text typed between two steps changes the world with the second.
+"""Directions that wait for the next step: what is said or played between two steps changes the world with the second.
 
 Each row takes one per step, in the order they came. Knows nothing of what a direction means.
 """
@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wmenv.contract import Direction, Directions
+from wmenv.contract import Direction, Directions, WorldSpec
 from wmenv.errors import DirectionError
 
 LONGEST = 500  # characters; nobody directs in more, and an endless text should not reach a text encoder
+MOST_STEPS = 100  # that one sound may last
+A_SOUND = "(a sound)"  # what records call a direction that was played
 
 
 def checked_text(text: object) -> str:
@@ -24,6 +26,18 @@ def checked_text(text: object) -> str:
     if not text.isprintable():
         raise DirectionError(f"a direction is one line of printable text, got {text[:80]!r}.")
     return text
+
+
+def checked_sound(pcm: object, spec: WorldSpec) -> list[Direction]:
+    """A sound as the world can be asked to hear it, one direction per step, or a named error."""
+    sound, samples = np.asarray(pcm), spec.audio.samples if spec.audio else 0
+    if sound.dtype != np.int16 or sound.ndim != 1 or not 0 < len(sound) <= MOST_STEPS * samples:
+        raise DirectionError(
+            f"a sound for {spec.name!r} is int16 of shape (n,), {samples} samples a step and at most {MOST_STEPS} "
+            f"steps; got {sound.dtype} {sound.shape}."
+        )
+    steps = np.pad(sound, (0, -len(sound) % samples)).reshape(-1, samples)
+    return [Direction(A_SOUND, sound=step.astype("<i2").tobytes()) for step in steps]
 
 
 class DirectionQueue:

@@ -131,6 +131,11 @@ class WorldEnv(gymnasium.Env):
         """Change the world with the next step; `lock` is a region (top, left, height, width) that must not change."""
         self._row.direct(text, [0], lock)
 
+    def hear(self, sound: Any) -> None:
+        """Play a sound (int16, at `world_spec.audio.rate`) to the world from the next step on: for as long as it lasts,
+        it does what it hears instead of the action."""
+        self._row.hear(sound, [0])
+
     def describe(self) -> str:
         """What is in view, in the world's words."""
         return self._row.describe()[0]

@@ -40,7 +40,7 @@ class Snapshot:
         arrays = {name: getattr(self.book, name) for name in EpisodeBook.FIELDS}
         arrays["frames"] = to_host(self.moment.frames)
         arrays["state"] = np.frombuffer(self.moment.state.to_bytes(), np.uint8)
-        waiting = [[(one.text, one.lock) for one in row] for row in self.waiting]
+        waiting = [[(one.text, one.lock, one.sound and one.sound.hex()) for one in row] for row in self.waiting]
         later = {"streams": self.streams, "kept_options": self.kept_options}
         return MAGIC + pack_arrays(arrays, {"world": self.world, "waiting": waiting, **later})
 
@@ -59,5 +59,11 @@ class Snapshot:
         book = EpisodeBook(len(moment))
         for name in EpisodeBook.FIELDS:
             setattr(book, name, arrays[name])
-        waiting = tuple(tuple(Direction(text, lock and tuple(lock)) for text, lock in row) for row in meta["waiting"])
+        waiting = tuple(tuple(_direction(*one) for one in row) for row in meta["waiting"])
         return cls(meta["world"], moment, book, waiting, tuple(meta["streams"]), tuple(meta["kept_options"]))
+
+
+def _direction(text: str, lock: list[int] | None, sound: str | None = None) -> Direction:
+    return Direction(
+        text, (lock[0], lock[1], lock[2], lock[3]) if lock else None, bytes.fromhex(sound) if sound else None
+    )

@@ -30,7 +30,7 @@ from wmenv.contract import (
 )
 from wmenv.env.arguments import checked_choice, checked_count, checked_mode, checked_rows
 from wmenv.env.book import EpisodeBook
-from wmenv.env.directions import DirectionQueue, checked_text
+from wmenv.env.directions import DirectionQueue, checked_sound, checked_text
 from wmenv.env.director import Director
 from wmenv.env.doubt import Doubt
 from wmenv.env.infos import InfoBatch
@@ -308,14 +308,27 @@ class WorldVectorEnv(VectorEnv):
         self, text: str, rows: Sequence[int] | None = None, lock: tuple[int, int, int, int] | None = None
     ) -> list[int]:
         """Change the world with the next step of `rows`, or of every row that is under way; gives those rows back."""
+        chosen = self._directed("directions", rows)
+        self._queue.add(Direction(checked_text(text), lock), chosen)
+        return chosen
+
+    def hear(self, sound: Any, rows: Sequence[int] | None = None) -> list[int]:
+        """Play a sound (int16, at `world_spec.audio.rate`) to `rows`, or to every row that is under way, from the next
+        step on; for as long as it lasts, they do what they hear instead of their actions. Gives those rows back."""
+        chosen = self._directed("hears", rows)
+        for direction in checked_sound(sound, self.world_spec):
+            self._queue.add(direction, chosen)
+        return chosen
+
+    def _directed(self, ability: str, rows: Sequence[int] | None) -> list[int]:
+        """The rows that a direction is for, if the world takes such directions."""
         self._refuse_closed()
         self._refuse_unopened()
-        self.world_spec.need("directions")
+        self.world_spec.need(ability)
         chosen = np.flatnonzero(~self._book.ended).tolist() if rows is None else checked_rows(rows, self.num_envs)
         self._refuse_ended(self._book.ended, chosen)
         if not chosen:
             raise LifecycleError("every episode has ended: there is nothing to direct before the next reset.")
-        self._queue.add(Direction(checked_text(text), lock), chosen)
         return chosen
 
     def snapshot(self, rows: Sequence[int] | None = None) -> Snapshot:

@@ -26,7 +26,7 @@ from wmenv.runtime import one_thread
 
 SCHEMA = "wmenv-episode-1"
 ROWS_AT_FIRST = 4  # watched until the governor knows what steps cost here
-ABILITIES = ("reward", "terminates", "directions", "words", "audio", "pose", "seeded", "snapshots")
+ABILITIES = ("reward", "terminates", "directions", "words", "audio", "hears", "pose", "seeded", "snapshots")
 
 
 class EpisodeRecorder:

@@ -328,8 +328,7 @@ class Hub:
     # --- checking ---------------------------------------------------------------------------------------------------
 
     def _check_direction(self, direction: Direction) -> None:
-        self.spec.need("directions")
-        self._check_text(direction.text, DirectionError)
+        self._check_text(direction.check(self.spec).text, DirectionError)
 
     def _check_text(self, text: str, error: type[WmenvError]) -> None:
         if len(text) > self.limits.text:

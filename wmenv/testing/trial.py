@@ -46,11 +46,15 @@ class Trial:
         return self._actions[step % self.steps][list(rows)]
 
     def step(
-        self, state: State, step: int, rows: Sequence[int] = range(ROWS), wishes: Mapping[int, str] | None = None
+        self,
+        state: State,
+        step: int,
+        rows: Sequence[int] = range(ROWS),
+        wishes: Mapping[int, str | Direction] | None = None,
     ) -> tuple[State, Outcome]:
         """One step of these rows; `wishes` maps a row to a direction that comes with it."""
-        texts = [(wishes or {}).get(row) for row in rows]
-        directions = [None if text is None else Direction(text) for text in texts]
+        asked = [(wishes or {}).get(row) for row in rows]
+        directions = [Direction(wish) if isinstance(wish, str) else wish for wish in asked]
         return self.world.advance(state, self.actions(step, rows), directions)
 
     def drive(
@@ -59,7 +63,7 @@ class Trial:
         rows: Sequence[int] = range(ROWS),
         begin: int = 0,
         end: int | None = None,
-        wishes: Mapping[int, str] | None = None,
+        wishes: Mapping[int, str | Direction] | None = None,
     ) -> tuple[State, Film]:
         """Run these rows from step `begin` to `end`; a wish comes with the first of these steps."""
         film = []

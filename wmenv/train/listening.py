@@ -17,25 +17,31 @@ from wmenv.train.data import Batch
 
 LOUDEST = 2.0  # how much louder or softer than the source's own a sound may be
 NOISE = 0.1  # of full scale
-NOISY = 0.5  # share of the silent among those that hear, to whom noise is played, of which nothing follows
+TEASED = 0.5  # share of the silent among those that hear, who are played something of which nothing follows
 
 
-def listen(
-    frame: Frame, batch: Batch, config: ObjectiveConfig, no_action: int, generator: torch.Generator
-) -> Frame:
+def listen(frame: Frame, batch: Batch, config: ObjectiveConfig, no_action: int, generator: torch.Generator) -> Frame:
     """The frame, where a share `listens` of those in which the viewer stood still hears and is not told what was
     done. `frame` holds (batch * time, ...) rows, time fastest."""
-    still = torch.zeros_like(batch.pose[..., 0], dtype=torch.bool)
-    still[:, 1:] = (batch.pose[:, 1:] == batch.pose[:, :-1]).all(-1)
-    hears = (still & (torch.rand(still.shape, generator=generator) < config.listens)).flatten()
+    moved = (batch.pose.diff(dim=1) != 0).any(-1)
+    first = torch.zeros_like(moved[:, :1])  # nobody knows of the first frame of a passage
+    still, moved = torch.cat([first, ~moved], 1).flatten(), torch.cat([first, moved], 1).flatten()
+    hears = still & (torch.rand(len(still), generator=generator) < config.listens)
     true = batch.sound.flatten(0, 1)
-    noisy = (true == 0).all(-1) & (torch.rand(len(hears), generator=generator) < NOISY)
+    teased = (true == 0).all(-1) & (torch.rand(len(hears), generator=generator) < TEASED)
     loud = LOUDEST ** (2 * torch.rand(len(hears), 1, generator=generator) - 1)
-    noise = NOISE * torch.randn(true.shape, generator=generator)
-    played = (loud * torch.where(noisy[:, None], noise, true)).clamp(-1, 1)
+    teasing = _meaningless(true, moved, generator)
+    played = (loud * torch.where(teased[:, None], teasing, true)).clamp(-1, 1)
     return replace(
         frame,
         action=torch.where(hears, no_action, frame.action),
         sound=torch.where(hears[:, None], played, frame.sound),
         hears=hears.float(),
     )
+
+
+def _meaningless(true: Tensor, moved: Tensor, generator: torch.Generator) -> Tensor:
+    """What another frame sounded like if the viewer moved there, which says nothing to one who stands; else noise."""
+    other = torch.randperm(len(true), generator=generator)
+    noise = NOISE * torch.randn(true.shape, generator=generator)
+    return torch.where(moved[other, None], true[other], noise)

@@ -19,12 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmenv.contract import ActionTable, AudioSpec, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
+from wmenv.contract import (
+    ActionTable,
+    AudioSpec,
+    Direction,
+    Directions,
+    Outcome,
+    Receipt,
+    Start,
+    State,
+    WorldSpec,
+    check_directions,
+)
 from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.config import StreamConfig
-from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
+from wmenv.models.streaming import MEMORIES, Drawn, Played, Streamer, kinds_of
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
@@ -122,6 +133,7 @@ class LearnedWorld:
             directions=bool(self.config.words),
             words=self._facts["source"] in TELLERS and self.config.pictures == "tiles",
             audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
+            hears=bool(self._facts.get("listens")),
             pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
             starts=frozenset({"seed", "template", "picture", "moment"} | ({"prompt"} if self._prompts else set())),
@@ -170,11 +182,17 @@ class LearnedWorld:
         state = own(state, TensorState, self._tag)
         state.check_live()
         actions = self.spec.actions.check(actions, len(state))
-        words = self._heard(directions)
+        check_directions(directions, self.spec)
+        words, played = self._heard(directions), self._played(directions)
         memory = state.consume().tensors
-        action = torch.from_numpy(actions).to(memory["seed"].device)
-        drawn = self._streamer.step(memory, action, words, self.passes)
-        return TensorState(self._tag, memory), self._outcome(_shown(drawn, self.config.reward_range), directions)
+        action, before = torch.from_numpy(actions).to(memory["seed"].device), memory["shown"]
+        drawn = self._streamer.step(memory, action, words, self.passes, played)
+        shown = _shown(drawn, self.config.reward_range)
+        if played is not None:  # what is heard is heard, and it was obeyed if it changed anything
+            shown["sound"] = shown["sound"].where(~played.hears[:, None], played.sound)
+            changed = (drawn.shown != before).flatten(1).any(-1)
+            shown["applied"] = shown["applied"].where(~played.hears, changed)
+        return TensorState(self._tag, memory), self._outcome(shown, directions)
 
     def revive(self, data: bytes) -> TensorState:
         """The state that `to_bytes` wrote, by this world or by another process that has the same weights."""
@@ -249,13 +267,20 @@ class LearnedWorld:
 
     def _heard(self, directions: Directions) -> Tensor | None:
         """(rows, slot) words, zeros where nothing was typed; None where nothing was typed at all."""
-        if not any(directions):
+        said = [direction.text if direction and direction.sound is None else None for direction in directions]
+        if not any(said):
             return None
-        self.spec.need("directions")
-        texts = [
-            direction.text if direction and not self._too_long(direction.text) else None for direction in directions
-        ]
+        texts = [None if text is None or self._too_long(text) else text for text in said]
         return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
+
+    def _played(self, directions: Directions) -> Played | None:
+        """The sounds that are played to rows; None where nothing is."""
+        sounds = [direction.sound if direction else None for direction in directions]
+        if not any(sounds):
+            return None
+        silence = np.zeros(self.config.samples, np.int16)
+        pcm = np.stack([np.frombuffer(sound, "<i2") if sound else silence for sound in sounds])
+        return Played(torch.from_numpy(pcm.astype(np.float32) / 32768), torch.tensor([bool(s) for s in sounds]))
 
     def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
         rows = len(shown["shown"])
@@ -274,6 +299,10 @@ class LearnedWorld:
     def _receipt(self, direction: Direction | None, applied: bool) -> Receipt | None:
         if direction is None:
             return None
+        if direction.sound is not None:
+            return (
+                Receipt(True) if applied else Receipt(False, "the world hears nothing that could happen here and now.")
+            )
         why = self._too_long(direction.text)
         if applied and not why:
             return Receipt(True)

@@ -12,7 +12,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wmenv.contract import ActionTable, ArrayState, Direction, Directions, Outcome, Receipt, Start, State, WorldSpec
+from wmenv.contract import (
+    ActionTable,
+    ArrayState,
+    Direction,
+    Directions,
+    Outcome,
+    Receipt,
+    Start,
+    State,
+    WorldSpec,
+    check_directions,
+)
 from wmenv.errors import DirectionError
 from wmenv.worlds.door import one_row, own
 
@@ -106,6 +117,7 @@ class PanWorld:
         now = own(state, ArrayState, self._tag).consume().arrays
         now["moved"] += PAN[next_in_line(now["waiting"], actions)]
         now["clock"] += 1
+        check_directions(directions, self.spec)
         receipts = [direct(now, row, wish) if wish else None for row, wish in enumerate(directions)]
         return ArrayState(self._tag, now), self._show(now, receipts)
 

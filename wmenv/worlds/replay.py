@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from wmenv.contract import ArrayState, Directions, Event, Outcome, Start, State, WorldSpec
+from wmenv.contract import ArrayState, Directions, Event, Outcome, Start, State, WorldSpec, check_directions
 from wmenv.episodes import Episode
 from wmenv.errors import EpisodeFileError
 from wmenv.worlds.door import one_row, own
@@ -39,8 +39,7 @@ class ReplayWorld:
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
         self.spec.actions.check(actions, len(state))
-        if any(directions):
-            self.spec.need("directions")
+        check_directions(directions, self.spec)
         now = own(state, ArrayState, self._tag).consume().arrays
         now["clock"] += 1
         return ArrayState(self._tag, now), self._show(now)

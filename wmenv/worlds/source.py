@@ -29,6 +29,7 @@ from wmenv.contract import (
     Start,
     State,
     WorldSpec,
+    check_directions,
     pack_arrays,
     unpack_arrays,
 )
@@ -91,8 +92,7 @@ class SourceWorld:
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
         actions = self.spec.actions.check(actions, len(state))
-        if any(directions):
-            self.spec.need("directions")
+        check_directions(directions, self.spec)
         lives = own(state, SourceState, self.spec.name).consume().lives
         for life, action in zip(lives, actions, strict=True):
             life.step(action)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wmenv.contract import Actions, Directions, Outcome, Start, State, WorldSpec
+from wmenv.contract import Actions, Directions, Outcome, Start, State, WorldSpec, check_directions
 from wmenv.errors import OptionError, SnapshotError, StartError
 from wmenv.worlds.row_noise import fold_seed, row_generator
 from wmenv.worlds.tensor_state import TensorState
@@ -56,8 +56,7 @@ class TensorWorld(ABC):
     def advance(self, state: State, actions: Actions, directions: Directions) -> tuple[TensorState, Outcome]:
         """One step of every row."""
         taken = torch.as_tensor(self.spec.actions.check(actions, len(state)), device=self.device)
-        if any(direction is not None for direction in directions):
-            self.spec.need("directions")
+        check_directions(directions, self.spec)
         now = self._own(state).consume().tensors
         keys = zip(now["seed"].tolist(), now["step"].tolist(), strict=True)
         after, outcome = self._step(now, taken, [row_generator(seed, step) for seed, step in keys])

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from wmenv.contract import START_KINDS, Describes, Direction, Instructs, Receipt, Start
-from wmenv.errors import ActionError, ConformanceError, StartError, WmenvError
+from wmenv.errors import ActionError, ConformanceError, DirectionError, StartError, WmenvError
 from wmenv.testing.clauses.clause import NotApplicable, clause, demand, demand_error, only_if
 from wmenv.testing.clauses.promises import check_outcome
 from wmenv.testing.clauses.states import grown
@@ -51,6 +51,10 @@ def undeclared_abilities_are_refused(trial: Trial) -> str:
             WmenvError, lambda: trial.world.advance(state, trial.actions(0), wishes), "an undeclared direction"
         )
         asked.append("direction")
+    if not trial.spec.hears:
+        state, _ = trial.open()
+        demand_error(WmenvError, partial(trial.step, state, 0, wishes={0: heard(1)}), "an undeclared sound")
+        asked.append("sound")
     if not trial.spec.snapshots:
         demand_error(WmenvError, lambda: trial.open()[0].to_bytes(), "packing the state of a world without snapshots")
         asked.append("snapshot")
@@ -118,6 +122,28 @@ def directions_reach_only_their_row(trial: Trial) -> str:
     parted = difference(rows_of(told, [1, 2]), rows_of(silent, [1, 2]))
     demand(not parted, f"a direction to row 0 changed another row: {parted}.")
     return repr(text)
+
+
+@clause
+def sounds_are_answered(trial: Trial) -> str:
+    """Where a world hears, a sound for one row is answered, no other row notices, and another length is refused."""
+    if not trial.spec.hears or trial.spec.audio is None:
+        raise NotApplicable("the spec says that this world hears nothing.")
+    samples = trial.spec.audio.samples
+    state, _ = trial.open()
+    demand_error(DirectionError, partial(trial.step, state, 0, wishes={0: heard(samples - 1)}), "a sound cut short")
+    receipts = trial.step(state, 0, wishes={0: heard(samples)})[1].receipts or [None] * ROWS
+    demand(isinstance(receipts[0], Receipt) and not any(receipts[1:]), f"one receipt for one sound, got {receipts}.")
+    _, told = trial.drive(trial.open()[0], wishes={0: heard(samples)})
+    _, silent = trial.drive(trial.open()[0])
+    parted = difference(rows_of(told, [1, 2]), rows_of(silent, [1, 2]))
+    demand(not parted or not trial.spec.seeded, f"a sound for row 0 changed another row: {parted}.")
+    return f"{samples} samples a step"
+
+
+def heard(samples: int) -> Direction:
+    """A sound so long."""
+    return Direction("(a sound)", sound=bytes(2 * samples))
 
 
 @clause

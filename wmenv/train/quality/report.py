@@ -28,10 +28,11 @@ from wmenv.train.quality.free import (
     tile_shares,
     valid_rate,
 )
+from wmenv.train.quality.listening import run_listening
 from wmenv.worlds.learned import WEIGHTS
 
 HELD_OUT = 1_000_000  # the number of the first episode that no training run reads
-TASKS_PAID = ("reach", "fetch", "unlock", "put_next")
+MOMENTS = 600  # at which a sound is played
 
 
 def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
@@ -42,7 +43,8 @@ def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = Fal
     figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
-    return figures | _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
+    figures |= _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
+    return figures | (_listened(streamer, episodes, explore, passes) if facts.get("listens") else {})
 
 
 def held_out(data: Path, config: StreamConfig) -> Episodes:
@@ -114,6 +116,18 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
             figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
             figures["accepted_when_it_should"] = float(found.applied[can].mean())
     return figures
+
+
+def _listened(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int) -> dict[str, Any]:
+    found = run_listening(streamer, episodes, told, MOMENTS, passes)
+    return {
+        "listening_ok": _with_interval(found.effect.astype(float)),
+        "listening_by_event": {
+            str(event): round(float(found.effect[found.event == event].mean()), 3) for event in np.unique(found.event)
+        },
+        "unheard_ok": float(found.unheard.mean()),
+        "listening_untouched": _with_interval(found.untouched),
+    }
 
 
 def _share(counts: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from wmenv.contract import (
     State,
     World,
     WorldSpec,
+    check_directions,
     no_directions,
     pack_arrays,
     unpack_arrays,
@@ -87,6 +88,7 @@ class BrokenWorld:
         state.check_live()
         kept = own(state, BrokenState, self.spec.name)
         actions = self.spec.actions.check(actions, len(state))
+        check_directions(directions, self.spec)
         tick = {"clock": kept.own["clock"] + 1}
         moment = Moment(
             self.world, dict(kept.states), kept.own | tick, actions, directions, directions, Outcome(frames=None)

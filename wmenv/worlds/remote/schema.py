@@ -20,6 +20,7 @@ from wmenv.errors import ProtocolError, WmenvError
 MOST_ROWS = 1024  # in one message, whatever a server's own limits are
 MOST_NUMBERS = 4096  # fields of one action
 LONGEST_ID = 64
+LONGEST_SOUND = 2**20  # characters, of a step
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 Names = Annotated[list[Name], Field(max_length=MOST_ROWS)]
@@ -46,18 +47,21 @@ class StartPart(Part):
 
 
 class DirectionPart(Part):
-    """A `Direction`."""
+    """A `Direction`; its `sound` is in hexadecimal."""
 
     text: str
     lock: Annotated[list[Natural], Field(min_length=4, max_length=4)] | None = None
+    sound: Annotated[str, Field(max_length=LONGEST_SOUND, pattern=r"^([0-9a-f]{2})+$")] | None = None
 
     @classmethod
     def of(cls, direction: Direction) -> dict[str, Any]:
-        return {"text": direction.text, "lock": direction.lock and list(direction.lock)}
+        sound = {"sound": direction.sound.hex()} if direction.sound else {}
+        return {"text": direction.text, "lock": direction.lock and list(direction.lock)} | sound
 
     @property
     def direction(self) -> Direction:
-        return Direction(self.text, tuple(self.lock) if self.lock else None)  # type: ignore[arg-type]  # four of them
+        lock = (self.lock[0], self.lock[1], self.lock[2], self.lock[3]) if self.lock else None
+        return Direction(self.text, lock, bytes.fromhex(self.sound) if self.sound else None)
 
 
 class Move(Part):

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from wmenv.contract import Actions, Direction, Directions, Event, Outcome, Receipt, Start, State
+from wmenv.contract import Actions, Direction, Directions, Event, Outcome, Receipt, Start, State, check_directions
 from wmenv.errors import RemoteError, SessionError
 from wmenv.worlds.door import own
 from wmenv.worlds.remote.link import Answer, Link
@@ -59,8 +59,7 @@ class RemoteWorld:
 
     def advance(self, state: State, actions: Actions, directions: Directions) -> tuple[State, Outcome]:
         actions = self.spec.actions.check(actions, len(state))
-        if any(directions):
-            self.spec.need("directions")
+        check_directions(directions, self.spec)
         own(state, RemoteState, self.spec.name).check_live()
         rows = own(state, RemoteState, self.spec.name).rows
         did = [Did(action.tolist(), wish) for action, wish in zip(actions, directions, strict=True)]
