@@ -280,3 +280,14 @@ def test_it_says_what_is_in_view_and_what_it_was_told(world):
     state, _ = world.open([Start(template="fetch"), Start()], [0, 1])
     assert world.instructions(state) == [TASKS["fetch"].instruction, TASKS["reach"].instruction]
     assert all(isinstance(caption, str) for caption in world.describe(state))
+
+
+def test_threads_are_a_choice_that_shows_nothing(weights):
+    frames = []
+    for threads in (None, 1, "quickest"):
+        world = LearnedWorld(weights, threads=threads)
+        frames.append(walk(world, world.open([Start()], [5])[0], [2, 2, 0])[1][-1].frames)
+    assert (frames[0] == frames[1]).all()
+    assert (frames[0] == frames[2]).all()
+    with pytest.raises(OptionError, match="quickest"):
+        LearnedWorld(weights, threads=0)

@@ -30,14 +30,13 @@ class CompiledStreamer(Streamer):
         """Compile what stepping that many rows will run."""
         for count in {1, rows} if rows > 1 else {1}:
             if (count > 1) not in self._warmed:
-                self._rehearse(count)
+                self._compile(count)
                 self._warmed.add(count > 1)
 
-    def _rehearse(self, rows: int) -> None:
-        memory = self.empty(torch.arange(rows), torch.zeros(rows, self.config.slot, dtype=torch.int64))
+    def _compile(self, rows: int) -> None:
         try:
             for _ in range(2):  # the second time, nothing is new
-                self.begin(memory, passes=1)
+                self.rehearse(rows)
         except torch._inductor.exc.InductorError as problem:
             raise UnsupportedError(
                 f"the world cannot be compiled here: {str(problem).splitlines()[0]} "

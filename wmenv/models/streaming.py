@@ -103,6 +103,11 @@ class Streamer:
             **empty_places(rows, config.places * config.recall_place, cell, kept, never, device),
         }
 
+    def rehearse(self, rows: int) -> None:
+        """One look of so many rows at nothing, to be compiled or timed."""
+        memory = self.empty(torch.arange(rows), torch.zeros(rows, self.config.slot, dtype=torch.int64))
+        self.begin(memory, passes=1)
+
     # --- steps ---
 
     def step(

@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.config import StreamConfig
 from wmenv.models.streaming import MEMORIES, Drawn, Played, Streamer, kinds_of
+from wmenv.models.threads import Threads
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
@@ -70,7 +71,8 @@ class LearnedWorld:
     remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "bank" and "matrix"
     those and the last frame, "none" nothing. Of a bank of key frames, `routed` says how many are heard, and `routing`
     whether those that show what is in "view" or the most "recent". A world of pixels that was taught to may follow what
-    is asked with more `strength` than the data do.
+    is asked with more `strength` than the data do. `threads` is how many a step takes, or "quickest": what is quickest
+    here for that many rows, tried before the first of them begins.
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
@@ -88,7 +90,10 @@ class LearnedWorld:
         routed: int | None = None,
         routing: str | None = None,
         strength: float = 1.0,
+        threads: int | Literal["quickest"] | None = None,
     ) -> None:
+        if threads not in (None, "quickest") and not (isinstance(threads, int) and threads > 0):
+            raise OptionError(f"threads is a number from 1 on, or 'quickest', got {threads!r}.")
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         if not 1 <= passes <= MOST_PASSES:
@@ -99,6 +104,7 @@ class LearnedWorld:
             str(weights), _written(weights), bf16, compiled, memory, strength, tuple(hears.items())
         )
         self._words = vocabulary
+        self._threads = Threads(threads, self._streamer.rehearse)
         strongest = self._facts.get("strongest", 1.0)
         if not 1 <= strength <= strongest:
             taught = f"up to {strongest:g}" if strongest > 1 else "nothing but 1, as the data do"
@@ -171,7 +177,8 @@ class LearnedWorld:
         ]
         fresh = [row for row, start in enumerate(starts) if start.moment is None]
         if fresh:
-            parts.append(self._dream([starts[row] for row in fresh], [seeds[row] for row in fresh]))
+            with self._threads.held(len(starts)):
+                parts.append(self._dream([starts[row] for row in fresh], [seeds[row] for row in fresh]))
         order = [row for row, start in enumerate(starts) if start.moment is not None] + fresh
         state = TensorState.concat([part[0] for part in parts]).select(np.argsort(order))
         drawn = {name: torch.cat([part[1][name] for part in parts])[np.argsort(order)] for name in parts[0][1]}
@@ -186,7 +193,8 @@ class LearnedWorld:
         words, played = self._heard(directions), self._played(directions)
         memory = state.consume().tensors
         action, before = torch.from_numpy(actions).to(memory["seed"].device), memory["shown"]
-        drawn = self._streamer.step(memory, action, words, self.passes, played)
+        with self._threads.held(len(action)):
+            drawn = self._streamer.step(memory, action, words, self.passes, played)
         shown = _shown(drawn, self.config.reward_range)
         if played is not None:  # what is heard is heard, and it was obeyed if it changed anything
             shown["sound"] = shown["sound"].where(~played.hears[:, None], played.sound)
