@@ -28,13 +28,14 @@ from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.suite import Suite, run_suite
 from wmenv.contract import Start
 from wmenv.models.checkpoint import load_stream
+from wmenv.models.config import StreamConfig
 from wmenv.models.stream import Stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
 from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
-from wmenv.train.quality.free import run_free, valid_rate
+from wmenv.train.quality.free import run_free, self_consistency, valid_rate
 from wmenv.train.quality.guidance import TwoLooks
 from wmenv.train.quality.law import determined
 from wmenv.train.quality.outcomes import distance, futures, moments
@@ -126,9 +127,19 @@ def guidance(model: Stream, told: np.ndarray, quick: bool) -> dict[str, Any]:
     return {"guidance_gap": max(gaps), "guidance": found}
 
 
-def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
-    """How much is found again by key frames alone (J after 16 and 160 steps of absence), and what routing them saves
-    where a frame has a thousand tokens. Dense is to hear all, of which training heard the routed only."""
+def revisited(weights: Path, told: np.ndarray, how: dict[str, Any], rows: int, steps: int) -> float:
+    """The share of what a stroller sees again by key frames alone, in the later half of so many steps, that is as it
+    was at first sight."""
+    model, _ = load_stream(weights)
+    model.config = StreamConfig.model_validate(model.config.model_dump() | how)
+    free = run_free(Streamer(model, "bank"), told, np.arange(5_000, 5_000 + rows), steps, passes=2, hands=0.0)
+    return float(np.nanmean(self_consistency(free)[:, steps // 2 :]))
+
+
+def sparsity(weights: Path, bank: int, told: np.ndarray, quick: bool) -> dict[str, Any]:
+    """How much is found again by key frames alone, having looked away (J after 16 and 160 steps of absence) and having
+    strolled, where many views were seen between; and what routing saves where a frame has a thousand tokens. Dense is
+    to hear all key frames, of which training heard the routed only."""
     heard = {"dense": {"routed": bank}, "routed": {}, "recent": {"routing": "recent"}}
     suite, start = Suite((LookAway((16, 160)),), 4 if quick else 32), Start(template="explore")
     found: dict[str, Any] = {}
@@ -137,11 +148,14 @@ def sparsity(weights: Path, bank: int, quick: bool) -> dict[str, Any]:
         asked = run_suite(name, world, suite, start=start).of("P4")
         facts = asked.finding.facts if asked else {}
         found[name] = {f"j_{dwell}": facts.get(f"j_{dwell}") for dwell in (16, 160)}
-    pairs = [(found["routed"][j], found["dense"][j]) for j in found["dense"]]
+        found[name]["strolled"] = revisited(weights, told, how, *((4, 40) if quick else (32, 200)))
+    pairs = [(found["routed"][j], found["dense"][j]) for j in ("j_16", "j_160")]
     kept = [routed / dense for routed, dense in pairs if routed is not None and dense is not None and dense > 0]
     large = resolution.figures_of("1080p", 2, 1 if quick else 5, torch.float32, matrix_rate(0.5)["float32"])
     return {
         "sparse_keep": min(kept, default=None),
+        "sparse_keep_strolling": found["routed"]["strolled"] / found["dense"]["strolled"],
+        "recency_keep_strolling": found["recent"]["strolled"] / found["dense"]["strolled"],
         "sparse_speedup": large["speedup"],
         "sparse": found,
         "sparse_size": large,
@@ -173,7 +187,7 @@ def main() -> None:
         "tv_of_two_k16": best["tv"],
         "by_passes": by_passes,
         **(guidance(model, told, asked.quick) if facts.get("strongest", 1) >= max(STRENGTHS) else {}),
-        **(sparsity(asked.weights, model.config.bank, asked.quick) if model.config.bank else {}),
+        **(sparsity(asked.weights, model.config.bank, told, asked.quick) if model.config.bank else {}),
         "weights_sha256": facts["sha256"],
     }
     print(json.dumps({"benchmark": "response", "quick": asked.quick, **figures, **environment_facts()}))

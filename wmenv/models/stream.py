@@ -22,6 +22,7 @@ from wmenv.models.place import AGES
 from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
 
 Phases = tuple[Tensor, Tensor]
+FAINT = 0.005  # of full scale: how loud a sound says nothing, unless it is fainter
 
 
 @dataclass
@@ -121,7 +122,8 @@ class Stream(nn.Module):
         action = self.action(frame.action)
         extra = [action]
         if self.sound_in is not None:
-            heard = self.sound_in(frame.sound) * frame.hears[:, None]
+            loud = frame.sound.square().mean(-1, keepdim=True).sqrt().clamp(min=FAINT)
+            heard = self.sound_in(frame.sound / loud) * frame.hears[:, None]
             action = action + heard
             extra = [action, heard]
         tokens = torch.cat([x, torch.stack(extra, 1).to(x.dtype)], 1) + self.slots
