@@ -22,7 +22,7 @@ from wmenv.models.place import AGES
 from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
 
 Phases = tuple[Tensor, Tensor]
-FAINT = 0.005  # of full scale: how loud a sound says nothing, unless it is fainter
+FAINT = 0.005  # of full scale; sounds are heard equally loud, but those that are fainter than this
 
 
 @dataclass
