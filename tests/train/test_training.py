@@ -9,17 +9,14 @@ import torch
 from tests.models.conftest import make_stream
 from wmenv.errors import CheckpointError, OptionError, UnknownWorldError
 from wmenv.models.checkpoint import load_stream
-from wmenv.models.stream import Frame
 from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.record import record_episode
 from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
-from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import Source, collect, shard_path
-from wmenv.train.data import TYPED, Around, Episodes
+from wmenv.train.data import TYPED, Episodes
 from wmenv.train.export import export
-from wmenv.train.listening import listen
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
 from wmenv.train.quality.report import held_out
@@ -89,13 +86,13 @@ def test_sound_in_a_batch_is_the_sound_of_the_episode(episodes):
 
 
 def test_a_batch_is_a_function_of_seed_and_step(episodes):
-    one, two, other = (episodes.batch(0, step, 8, 5, Around(directed=0.5)) for step in (3, 3, 4))
+    one, two, other = (episodes.batch(0, step, 8, 5, directed=0.5) for step in (3, 3, 4))
     assert all(torch.equal(getattr(one, name), getattr(two, name)) for name in vars(one))
     assert not torch.equal(one.tiles, other.tiles)
 
 
 def test_passages_stay_inside_episodes_and_directions_where_they_were_typed(episodes):
-    batch = episodes.batch(0, 1, 64, 5, Around(directed=1.0))
+    batch = episodes.batch(0, 1, 64, 5, directed=1.0)
     assert ((batch.directed > 0).any(1)).all()
     assert batch.directed.max() <= TYPED
     assert ((batch.applied >= 0) == (batch.directed > 0)).all()
@@ -196,8 +193,7 @@ def test_a_world_is_made_of_weights_and_the_data_they_were_trained_on(data, tmp_
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
-    [({"time": 10_000}, "smaller `time`"), ({"time": 2, "around": Around(directed=1.0)}, "nothing was typed")],
+    ("asked", "says"), [({"time": 10_000}, "smaller `time`"), ({"time": 2, "directed": 1.0}, "nothing was typed")]
 )
 def test_what_can_never_be_drawn_is_an_error(episodes, asked, says, monkeypatch):
     monkeypatch.setattr(episodes, "_typed_frames", np.zeros(0, np.int64))
@@ -231,46 +227,5 @@ def test_first_sights_show_what_was_never_seen(episodes):
 
 
 def test_a_passage_drawn_for_a_sight_lies_inside_one_episode(episodes):
-    starts = [episodes._draw(np.random.default_rng(n), 5, Around(sights=1.0)) for n in range(50)]
+    starts = [episodes._draw(np.random.default_rng(n), 5, 0.0, 1.0) for n in range(50)]
     assert all(episodes.episode[start] == episodes.episode[start + 4] for start in starts)
-
-
-def test_sounds_are_made_while_standing_still(episodes):
-    assert episodes._sounds
-    for frames in episodes._sounds:
-        assert (episodes.pose[frames] == episodes.pose[frames - 1]).all()
-        assert (episodes.sound_at(frames[:, None]) != 0).any(-1).all()
-    batch = episodes.batch(0, 0, 16, 3, Around(sounds=1.0))
-    assert (batch.sound != 0).any(-1).any(-1).all()
-
-
-def test_who_hears_stands_still_and_is_not_told_what_was_done(episodes):
-    batch = episodes.batch(0, 0, 64, 4, Around(sounds=0.5))
-    rows = batch.action.numel()
-    silent = Frame(*[torch.zeros(rows)] * 5, batch.action.flatten(), batch.sound.flatten(0, 1), torch.zeros(rows))
-    frame = listen(silent, batch, ObjectiveConfig(listens=1.0), 7, torch.Generator().manual_seed(0))
-    hears = (frame.hears > 0).view(64, 4)
-    assert not hears[:, 0].any()
-    assert (hears[:, 1:] == (batch.pose[:, 1:] == batch.pose[:, :-1]).all(-1)).all()
-    assert (frame.action[hears.flatten()] == 7).all()
-    assert (frame.action == batch.action.flatten())[~hears.flatten()].all()
-    true, played = batch.sound.flatten(0, 1), frame.sound
-    loud = (true != 0).any(-1) & hears.flatten()
-    ratio = (played[loud] * true[loud]).sum(-1) / true[loud].square().sum(-1)
-    assert ((ratio > 0.49) & (ratio < 2.01)).all()
-    assert (played[~hears.flatten()] == true[~hears.flatten()]).all()
-    teased = hears.flatten() & (true == 0).all(-1) & (played != 0).any(-1)
-    assert 0.2 < teased.sum() / (hears.flatten() & (true == 0).all(-1)).sum() < 0.8
-
-
-def test_only_the_parameters_that_are_named_are_trained(data, tmp_path):
-    train(tiny(data, tmp_path / "run", steps=2, seed=1))
-    start = str(tmp_path / "run" / "stream.safetensors")
-    train(tiny(data, tmp_path / "more", steps=2, seed=1, start=start, only="sound_in", traits=False))
-    before, after = (load_stream(tmp_path / run / "stream.safetensors")[0].state_dict() for run in ("run", "more"))
-    assert {name for name in before if not torch.equal(before[name], after[name])} == {
-        "sound_in.weight",
-        "sound_in.bias",
-    }
-    with pytest.raises(OptionError, match="begins with 'ears'"):
-        train(tiny(data, tmp_path / "none", steps=1, only="ears"))

@@ -22,7 +22,6 @@ from wmenv.models.place import AGES
 from wmenv.models.position import ViewerRotary, places_in_view, seen_from, view_offsets
 
 Phases = tuple[Tensor, Tensor]
-FAINT = 0.005  # of full scale; sounds are heard equally loud, but those that are fainter than this
 
 
 @dataclass
@@ -31,8 +30,7 @@ class Frame:
 
     `noised` is the picture in the model's own alphabet (see pictures.py), `place` and `spot` what memory holds for each
     patch, `age` its bucket, `level` (rows, levels) how far the picture is, `action` the one that led here (the count of
-    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted. What is heard
-    is added to the action's token too: it tells what was done as an action does.
+    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted.
     """
 
     noised: Tensor
@@ -120,13 +118,10 @@ class Stream(nn.Module):
         if config.recall_spot:
             x = x + self.pictures.embed_spot(frame.spot)
         action = self.action(frame.action)
-        extra = [action]
+        parts = [x, action[:, None]]
         if self.sound_in is not None:
-            loud = frame.sound.square().mean(-1, keepdim=True).sqrt().clamp(min=FAINT)
-            heard = self.sound_in(frame.sound / loud) * frame.hears[:, None]
-            action = action + heard
-            extra = [action, heard]
-        tokens = torch.cat([x, torch.stack(extra, 1).to(x.dtype)], 1) + self.slots
+            parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
+        tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
         harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
         return tokens, self.condition(action + self.level(harmonics.flatten(1).to(action.dtype)))
 

@@ -51,31 +51,21 @@ class Drawn:
 
 
 @dataclass
-class Played:
-    """Sounds that somebody plays to rows: PCM (rows, samples) in [-1, 1], and which rows hear theirs (rows,)."""
-
-    sound: Tensor
-    hears: Tensor
-
-
-@dataclass
 class Scene:
     """What a look goes by beside the canvas: what each place in view last showed and how long ago, what each spot of
-    the picture showed a step ago, the action, what was played instead, the pose, and what is heard of the past."""
+    the picture showed a step ago, the action, the pose, and what is heard."""
 
     place: Tensor
     age: Tensor
     spot: Tensor
     action: Tensor
-    played: Played | None
     pose: Tensor
     heard: Heard
 
     def of(self, rows: Tensor) -> Scene:
         """That of some of the rows."""
-        played = self.played and Played(self.played.sound[rows], self.played.hears[rows])
-        some = {name: getattr(self, name)[rows] for name in ("place", "age", "spot", "action", "pose")}
-        return Scene(**some, played=played, heard=self.heard.of(rows))
+        some = {name: value[rows] for name, value in vars(self).items() if name != "heard"}
+        return Scene(**some, heard=self.heard.of(rows))
 
 
 class Streamer:
@@ -110,23 +100,12 @@ class Streamer:
 
     # --- steps ---
 
-    def step(
-        self,
-        memory: Memory,
-        action: Tensor,
-        words: Tensor | None = None,
-        passes: int = 2,
-        played: Played | None = None,
-    ) -> Drawn:
+    def step(self, memory: Memory, action: Tensor, words: Tensor | None = None, passes: int = 2) -> Drawn:
         """One step of every row; updates `memory` in place. `words` (rows, slot) are typed directions, zeros for
-        none. A row to which a sound is played stands still and does what it hears instead of its action."""
+        none."""
         motion = memory["moves"].gather(1, action[:, None]).squeeze(1).long()
-        pose = moved(memory["pose"], self.motions[motion])
-        if played is not None:
-            pose = pose.where(~played.hears[:, None], memory["pose"])
-            action = action.masked_fill(played.hears, self.config.actions)
-        memory["pose"] = pose
-        return self._draw(memory, action, words, passes, played=played)
+        memory["pose"] = moved(memory["pose"], self.motions[motion])
+        return self._draw(memory, action, words, passes)
 
     def witness(self, memory: Memory, action: Tensor, words: Tensor | None, canvas: Tensor, pose: Tensor) -> Drawn:
         """Take in a true frame, seen from a true pose, instead of drawing one; the readout says what the model makes
@@ -150,16 +129,8 @@ class Streamer:
         said, made = self._pass(self._frame(canvas, scene, seen), scene.heard, scene.pose)
         return self._commit(memory, canvas, said, made, torch.ones_like(memory["seed"]))
 
-    def _draw(
-        self,
-        memory: Memory,
-        action: Tensor,
-        words: Tensor | None,
-        passes: int,
-        patient: bool = False,
-        played: Played | None = None,
-    ) -> Drawn:
-        scene, pictures = self._scene(memory, action, words, played), self.model.pictures
+    def _draw(self, memory: Memory, action: Tensor, words: Tensor | None, passes: int, patient: bool = False) -> Drawn:
+        scene, pictures = self._scene(memory, action, words), self.model.pictures
         look = Look(memory["seed"], memory["step"], 0, passes, patient, self.strength)
         canvas = pictures.blank(look.seed, look.step)
         said, made, canvas, open_ = self._look(canvas, scene, look)
@@ -180,7 +151,7 @@ class Streamer:
         said, made = self._pass(self._frame(canvas, scene, look), scene.heard, scene.pose)
         return said, made, *self.model.pictures.settle(canvas, said.pictures, scene.age > 0, look)
 
-    def _scene(self, memory: Memory, action: Tensor, words: Tensor | None, played: Played | None = None) -> Scene:
+    def _scene(self, memory: Memory, action: Tensor, words: Tensor | None) -> Scene:
         """What the next frame is drawn by; a step begins with it."""
         memory["step"] += 1
         never, shown, pose = self.model.pictures.never, memory["shown"], memory["pose"]
@@ -191,16 +162,14 @@ class Streamer:
             place = torch.full_like(shown, never)
             age = torch.zeros(shown.shape[:2], dtype=torch.int64, device=shown.device)
         spot = shown if "window" in self.uses else torch.full_like(shown, never)
-        return Scene(place, age, spot, action, played, pose, hear(self.model, memory, words, self.uses))
+        return Scene(place, age, spot, action, pose, hear(self.model, memory, words, self.uses))
 
     def _frame(self, canvas: Tensor, scene: Scene, look: Look) -> Frame:
-        rows, played, like = len(canvas), scene.played, self.model.slots
-        sound = hears = None
-        if self.config.samples:
-            sound = played.sound.to(like) if played else like.new_zeros(rows, self.config.samples)
-            hears = played.hears.to(like) if played else like.new_zeros(rows)
+        rows, samples = len(canvas), self.config.samples
+        silence = self.model.slots.new_zeros(rows, samples) if samples else None
+        deaf = self.model.slots.new_zeros(rows) if samples else None
         level = self.model.pictures.level(canvas, look)
-        return Frame(canvas, scene.place, scene.age, scene.spot, level, scene.action, sound, hears)
+        return Frame(canvas, scene.place, scene.age, scene.spot, level, scene.action, silence, deaf)
 
     def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
         """One pass of the trunk; also what it made for memory: keys and values (rows, 2, depth, heads, tokens, head),

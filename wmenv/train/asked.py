@@ -26,7 +26,6 @@ class ObjectiveConfig(Config):
     guided: float = 0.0  # share of the jumping frames that learn to follow more strongly than the data do
     strongest: float = 2.5  # how strongly at most
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
-    listens: float = 0.15  # share of the frames without a move that are told what was heard, not what was done
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
     # only in worlds where nothing changes by chance are such tiles weighed

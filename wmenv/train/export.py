@@ -10,7 +10,7 @@ from wmenv.train.collect import read_facts
 from wmenv.train.loop import fit_to_data
 
 KEPT = ("source", "instructions", "spec")
-LEARNT = ("step", "strongest", "listens")
+LEARNT = ("step", "strongest")
 
 
 def export(run: Path, data: Path, out: Path) -> str:

@@ -27,7 +27,7 @@ from wmenv.models.stream import Stream
 from wmenv.models.tiles import Tiles
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import read_facts
-from wmenv.train.data import Around, Episodes
+from wmenv.train.data import Episodes
 from wmenv.train.folding import aim, share_taught_by_data
 from wmenv.train.footage import Footage
 from wmenv.train.objective import losses, passage_of
@@ -49,10 +49,8 @@ class TrainConfig(Config):
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
     sights: float = 0.0  # share that is sure to show something for the first time, each kind as often as any other
-    sounds: float = 0.0  # share that is sure to hold a sound made while standing still, each as often as any other
     anchored: bool = True  # whether positions are of the world; otherwise of the picture, for comparison
     traits: bool = True  # tiles learn from those they have something in common with
-    only: str = ""  # where the names of those parameters begin that are trained; "" trains all
     rate: float = 2e-3
     warmup: int = 100
     cooldown: float = 0.25  # last share of the steps over which the rate falls to nothing
@@ -114,8 +112,6 @@ def begin(config: TrainConfig, facts: dict) -> Run:
         share(averaged, facts["traits"])
     averaged.load_state_dict(model.state_dict())
     averaged.requires_grad_(False)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name.startswith(config.only))
     return Run(model, averaged, optimisers_of(model, config))
 
 
@@ -147,18 +143,11 @@ def fit_to_data(model: StreamConfig, facts: dict) -> StreamConfig:
 
 def optimisers_of(model: Stream, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the trunk, AdamW for everything else."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    if not trained:
-        raise OptionError(f"no parameter's name begins with {config.only!r}, so there is nothing to train.")
-    trunk = {id(p) for p in model.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6}
-    matrices = [p for p in trained if id(p) in trunk]
-    others = [p for p in trained if id(p) not in trunk]
-    found: list[torch.optim.Optimizer] = []
-    if matrices:
-        found += [torch.optim.Muon(matrices, lr=config.rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw")]
-    if others:
-        found += [torch.optim.AdamW(others, lr=config.rate, weight_decay=0.0, betas=(0.9, 0.98))]
-    return found
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    muon = torch.optim.Muon(matrices, lr=config.rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(others, lr=config.rate, weight_decay=0.0, betas=(0.9, 0.98))]
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
@@ -226,8 +215,7 @@ class Lesson:
 
     def _found(self) -> dict[str, Tensor]:
         run, config = self.run, self.config
-        around = Around(config.directed, config.sights, config.sounds)
-        batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, around)
+        batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
         batch = batch if config.anchored else batch.unanchored()
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
@@ -259,12 +247,8 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
 
 def save(run: Run, out: Path, config: TrainConfig, frames: int) -> None:
     """The whole run, to resume from, and the averaged weights, to use."""
-    learnt = {
-        "step": run.step,
-        "strongest": config.objective.strongest if config.objective.guided else 1.0,
-        "listens": bool(config.model.samples and config.objective.listens),
-    }
-    save_stream(folded(run.averaged), out / "stream.safetensors", learnt)
+    strongest = config.objective.strongest if config.objective.guided else 1.0
+    save_stream(folded(run.averaged), out / "stream.safetensors", {"step": run.step, "strongest": strongest})
     partial = out / "run.tmp"
     torch.save(run.state() | {"config": deciding(config), "frames": frames}, partial)
     os.replace(partial, out / "run.pt")  # last, so that what it says is there is there

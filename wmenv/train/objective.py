@@ -18,7 +18,6 @@ from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.data import Batch
 from wmenv.train.folding import blur, grainy, heedless, pixel_loss
 from wmenv.train.hiding import hide, tile_loss
-from wmenv.train.listening import listen
 from wmenv.train.palette import Colours, Palette
 
 
@@ -45,10 +44,8 @@ def passage_of(
         level=asked.level.flatten(0, 1),
         action=batch.action.flatten(),
         sound=batch.sound.flatten(0, 1),
-        hears=torch.zeros(shape).flatten(),
+        hears=((asked.noise < 1) & (torch.rand(shape, generator=generator) < 0.3)).float().flatten(),
     )
-    if model.config.samples:
-        frame = listen(frame, batch, config, model.config.actions, generator)
     without = {name: lost[at] for name, at in (("bank", 2), ("matrix", 3)) if getattr(model.config, name)}
     passage = Passage(frame, batch.pose, batch.words, batch.directed, without)
     if config.guided and pixels:

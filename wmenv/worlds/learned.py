@@ -35,7 +35,8 @@ from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.config import StreamConfig
-from wmenv.models.streaming import MEMORIES, Drawn, Played, Streamer, kinds_of
+from wmenv.models.listening import meant
+from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
 from wmenv.models.threads import Threads
 from wmenv.models.words import NEW, Vocabulary, split_words
 from wmenv.worlds.door import one_row, own
@@ -139,7 +140,7 @@ class LearnedWorld:
             directions=bool(self.config.words),
             words=self._facts["source"] in TELLERS and self.config.pictures == "tiles",
             audio=AudioSpec(**facts["audio"]) if self.config.samples else None,
-            hears=bool(self._facts.get("listens")),
+            hears=bool(self.config.samples),
             pose="predicted" if len(self.config.motions) > 1 else None,
             snapshots="copy",
             starts=frozenset({"seed", "template", "picture", "moment"} | ({"prompt"} if self._prompts else set())),
@@ -190,16 +191,16 @@ class LearnedWorld:
         state.check_live()
         actions = self.spec.actions.check(actions, len(state))
         check_directions(directions, self.spec)
-        words, played = self._heard(directions), self._played(directions)
+        words, hearing = self._heard(directions), [row for row, said in enumerate(directions) if said and said.sound]
         memory = state.consume().tensors
-        action, before = torch.from_numpy(actions).to(memory["seed"].device), memory["shown"]
+        action = torch.from_numpy(actions).to(memory["seed"].device)
         with self._threads.held(len(action)):
-            drawn = self._streamer.step(memory, action, words, self.passes, played)
+            if hearing:
+                action, understood = self._listen(memory, action, hearing, directions)
+            drawn = self._streamer.step(memory, action, words, self.passes)
         shown = _shown(drawn, self.config.reward_range)
-        if played is not None:  # what is heard is heard, and it was obeyed if it changed anything
-            shown["sound"] = shown["sound"].where(~played.hears[:, None], played.sound)
-            changed = (drawn.shown != before).flatten(1).any(-1)
-            shown["applied"] = shown["applied"].where(~played.hears, changed)
+        if hearing:
+            shown["applied"][hearing] = understood
         return TensorState(self._tag, memory), self._outcome(shown, directions)
 
     def revive(self, data: bytes) -> TensorState:
@@ -281,14 +282,16 @@ class LearnedWorld:
         texts = [None if text is None or self._too_long(text) else text for text in said]
         return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
 
-    def _played(self, directions: Directions) -> Played | None:
-        """The sounds that are played to rows; None where nothing is."""
-        sounds = [direction.sound if direction else None for direction in directions]
-        if not any(sounds):
-            return None
-        silence = np.zeros(self.config.samples, np.int16)
-        pcm = np.stack([np.frombuffer(sound, "<i2") if sound else silence for sound in sounds])
-        return Played(torch.from_numpy(pcm.astype(np.float32) / 32768), torch.tensor([bool(s) for s in sounds]))
+    def _listen(
+        self, memory: dict[str, Tensor], action: Tensor, rows: Sequence[int], directions: Directions
+    ) -> tuple[Tensor, Tensor]:
+        """The actions, where those `rows` that understand what they hear do that instead; and which of them do."""
+        pcm = np.stack([np.frombuffer(directions[row].sound, "<i2") for row in rows]) / np.float32(32768)
+        part = {name: value[rows] for name, value in memory.items()}
+        asked, understood = meant(self._streamer, part, torch.from_numpy(pcm))
+        obeyed = action.clone()
+        obeyed[rows] = asked.where(understood, action[rows])
+        return obeyed, understood
 
     def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
         rows = len(shown["shown"])
@@ -308,9 +311,7 @@ class LearnedWorld:
         if direction is None:
             return None
         if direction.sound is not None:
-            return (
-                Receipt(True) if applied else Receipt(False, "the world hears nothing that could happen here and now.")
-            )
+            return Receipt(applied, "" if applied else "nothing that can be done here and now sounds like that.")
         why = self._too_long(direction.text)
         if applied and not why:
             return Receipt(True)

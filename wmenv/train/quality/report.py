@@ -32,7 +32,6 @@ from wmenv.train.quality.listening import run_listening
 from wmenv.worlds.learned import WEIGHTS
 
 HELD_OUT = 1_000_000  # the number of the first episode that no training run reads
-MOMENTS = 600  # at which a sound is played
 
 
 def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = Fal
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
     figures |= _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
-    return figures | (_listened(streamer, episodes, explore, passes) if facts.get("listens") else {})
+    return figures | _listened(streamer, episodes, explore, passes, moments=60 if quick else 600)
 
 
 def held_out(data: Path, config: StreamConfig) -> Episodes:
@@ -118,15 +117,15 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
     return figures
 
 
-def _listened(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int) -> dict[str, Any]:
-    found = run_listening(streamer, episodes, told, MOMENTS, passes)
+def _listened(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int, moments: int) -> dict[str, Any]:
+    found = run_listening(streamer, episodes, told, moments, passes)
     return {
         "listening_ok": _with_interval(found.effect.astype(float)),
         "listening_by_event": {
             str(event): round(float(found.effect[found.event == event].mean()), 3) for event in np.unique(found.event)
         },
-        "unheard_ok": float(found.unheard.mean()),
         "listening_untouched": _with_interval(found.untouched),
+        "unheard_when_it_should": float(found.refused.mean()),
     }
 
 
