@@ -15,7 +15,7 @@ from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
 from wmenv.train.collect import Source, collect, shard_path
-from wmenv.train.data import TYPED, Episodes
+from wmenv.train.data import TYPED, Around, Episodes
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
@@ -86,13 +86,13 @@ def test_sound_in_a_batch_is_the_sound_of_the_episode(episodes):
 
 
 def test_a_batch_is_a_function_of_seed_and_step(episodes):
-    one, two, other = (episodes.batch(0, step, 8, 5, directed=0.5) for step in (3, 3, 4))
+    one, two, other = (episodes.batch(0, step, 8, 5, Around(directed=0.5)) for step in (3, 3, 4))
     assert all(torch.equal(getattr(one, name), getattr(two, name)) for name in vars(one))
     assert not torch.equal(one.tiles, other.tiles)
 
 
 def test_passages_stay_inside_episodes_and_directions_where_they_were_typed(episodes):
-    batch = episodes.batch(0, 1, 64, 5, directed=1.0)
+    batch = episodes.batch(0, 1, 64, 5, Around(directed=1.0))
     assert ((batch.directed > 0).any(1)).all()
     assert batch.directed.max() <= TYPED
     assert ((batch.applied >= 0) == (batch.directed > 0)).all()
@@ -193,7 +193,8 @@ def test_a_world_is_made_of_weights_and_the_data_they_were_trained_on(data, tmp_
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"), [({"time": 10_000}, "smaller `time`"), ({"time": 2, "directed": 1.0}, "nothing was typed")]
+    ("asked", "says"),
+    [({"time": 10_000}, "smaller `time`"), ({"time": 2, "around": Around(directed=1.0)}, "nothing was typed")],
 )
 def test_what_can_never_be_drawn_is_an_error(episodes, asked, says, monkeypatch):
     monkeypatch.setattr(episodes, "_typed_frames", np.zeros(0, np.int64))
@@ -227,5 +228,14 @@ def test_first_sights_show_what_was_never_seen(episodes):
 
 
 def test_a_passage_drawn_for_a_sight_lies_inside_one_episode(episodes):
-    starts = [episodes._draw(np.random.default_rng(n), 5, 0.0, 1.0) for n in range(50)]
+    starts = [episodes._draw(np.random.default_rng(n), 5, Around(sights=1.0)) for n in range(50)]
     assert all(episodes.episode[start] == episodes.episode[start + 4] for start in starts)
+
+
+def test_sounds_are_made_while_standing_still(episodes):
+    assert episodes._sounds
+    for frames in episodes._sounds:
+        assert (episodes.pose[frames] == episodes.pose[frames - 1]).all()
+        assert (episodes.sound_at(frames[:, None]) != 0).any(-1).all()
+    batch = episodes.batch(0, 0, 16, 3, Around(sounds=1.0))
+    assert (batch.sound != 0).any(-1).any(-1).all()

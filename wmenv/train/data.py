@@ -52,6 +52,16 @@ class Batch:
         return replace(self, **still)
 
 
+@dataclass(frozen=True)
+class Around:
+    """Which shares of a batch's passages are sure to hold something: a direction; something that is seen for the first
+    time, each kind of thing as often as any other; a sound made while the viewer stood still, each as often too."""
+
+    directed: float = 0.0
+    sights: float = 0.0
+    sounds: float = 0.0
+
+
 class Episodes:
     """Every frame of a data set, one after another; `begin` and `stop` say where each episode lies."""
 
@@ -117,6 +127,15 @@ class Episodes:
         frames = (np.flatnonzero((new & (kinds == kind)).any(1)) for kind in range(int(kinds.max()) + 1))
         return [found for found in frames if len(found)]
 
+    @cached_property
+    def _sounds(self) -> list[np.ndarray]:
+        """For every sound that is heard where one stands still: the frames in which it begins."""
+        still = np.zeros(len(self), bool)
+        still[1:] = (self.pose[1:] == self.pose[:-1]).all(-1)
+        still[self.begin] = False
+        heard = np.unique(self.sound[still])
+        return [np.flatnonzero(still & (self.sound == sound).any(-1)) for sound in heard if sound != SILENT]
+
     def _texts(self, texts: list[dict], first: np.ndarray, frames: int) -> tuple[np.ndarray, ...]:
         """Row of the typed text per frame (-1: none), whether it was applied, the encoded texts, and each
         instruction's row."""
@@ -145,15 +164,12 @@ class Episodes:
                 shown[y[seen], x[seen]], when[y[seen], x[seen]] = tiles[frame, seen], frame
         return place, age_bucket(torch.from_numpy(since)).numpy().astype(np.uint8)
 
-    def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0, sights: float = 0.0) -> Batch:
-        """Batch number `step` of that seed's run.
-
-        A share `directed` of its passages is sure to hold a direction, a share `sights` to show something for the first
-        time, each kind of thing as often as any other.
-        """
-        self._check(time, directed, sights)
+    def batch(self, seed: int, step: int, size: int, time: int, around: Around | None = None) -> Batch:
+        """Batch number `step` of that seed's run."""
+        around = around or Around()
+        self._check(time, around)
         rng = np.random.default_rng([seed, step])
-        start = np.array([self._draw(rng, time, directed, sights) for _ in range(size)])
+        start = np.array([self._draw(rng, time, around) for _ in range(size)])
         index = start[:, None] + np.arange(time)
         following = np.minimum(index + 1, len(self) - 1)
         last = index + 1 == self.stop[self.episode[index]]
@@ -176,27 +192,32 @@ class Episodes:
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
 
-    def _check(self, time: int, directed: float, sights: float) -> None:
+    def _check(self, time: int, around: Around) -> None:
         """What is asked for must be there, or the draw would go on for ever."""
         if (self.stop - self.begin).max() < time:
             raise OptionError(f"no episode has {time} frames; take a smaller `time`.")
-        if directed and not len(self._typed_frames):
+        if around.directed and not len(self._typed_frames):
             raise OptionError("nothing was typed in these episodes; take `directed` 0.")
-        if sights and not len(self._sights):
+        if around.sights and not len(self._sights):
             raise OptionError("nothing is seen for the first time in these episodes; take `sights` 0.")
+        if around.sounds and not len(self._sounds):
+            raise OptionError("nothing is heard in these episodes while one stands still; take `sounds` 0.")
 
-    def _draw(self, rng: np.random.Generator, time: int, directed: float, sights: float) -> int:
+    def _draw(self, rng: np.random.Generator, time: int, around: Around) -> int:
         """Where a stretch begins that lies inside an episode and holds no more directions than a passage has room for.
 
-        It is drawn round a direction or a first sight; or anywhere, or, one time in ten each, at the beginning or the
-        end of an episode.
+        It is drawn round a direction, a first sight or a sound; or anywhere, or, one time in ten each, at the beginning
+        or the end of an episode.
         """
         chance, where = rng.random(), rng.random()
+        seen = around.directed + around.sights
         while True:
-            if chance < directed:
+            if chance < around.directed:
                 frame = rng.choice(self._typed_frames)
-            elif chance < directed + sights:
+            elif chance < seen:
                 frame = rng.choice(self._sights[rng.integers(len(self._sights))])
+            elif chance < seen + around.sounds:
+                frame = rng.choice(self._sounds[rng.integers(len(self._sounds))])
             else:
                 frame = rng.integers(len(self))
             begin, stop = self.begin[self.episode[frame]], self.stop[self.episode[frame]]
@@ -204,7 +225,7 @@ class Episodes:
             if latest < begin:
                 continue
             start = frame - rng.integers(time)
-            if chance >= directed + sights and not 0.1 < where < 0.9:
+            if chance >= seen + around.sounds and not 0.1 < where < 0.9:
                 start = begin if where < 0.5 else latest
             start = int(np.clip(start, begin, latest))
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:

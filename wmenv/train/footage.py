@@ -21,7 +21,7 @@ from wmenv.errors import OptionError
 from wmenv.models.pixels import Pixels
 from wmenv.models.words import Vocabulary
 from wmenv.train.collect import read_facts, read_shards
-from wmenv.train.data import Batch
+from wmenv.train.data import Around, Batch
 from wmenv.worlds.catalog import load_world
 
 LONGEST = 64  # steps of an episode
@@ -123,8 +123,9 @@ class Footage:
         column[~first] = values
         return column
 
-    def batch(self, seed: int, step: int, size: int, time: int, directed: float = 0.0, sights: float = 0.0) -> Batch:
-        """Batch number `step` of that seed's run; nothing is directed in a film."""
+    def batch(self, seed: int, step: int, size: int, time: int, around: Around | None = None) -> Batch:
+        """Batch number `step` of that seed's run; a film does not know where anything happens, so `around` is of no
+        use."""
         rng = np.random.default_rng([seed, step])
         long = np.flatnonzero(self.stop - self.begin >= time)
         if not len(long):

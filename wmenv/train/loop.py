@@ -27,7 +27,7 @@ from wmenv.models.stream import Stream
 from wmenv.models.tiles import Tiles
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import read_facts
-from wmenv.train.data import Episodes
+from wmenv.train.data import Around, Episodes
 from wmenv.train.folding import aim, share_taught_by_data
 from wmenv.train.footage import Footage
 from wmenv.train.objective import losses, passage_of
@@ -49,6 +49,7 @@ class TrainConfig(Config):
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
     sights: float = 0.0  # share that is sure to show something for the first time, each kind as often as any other
+    sounds: float = 0.0  # share that is sure to hold a sound made while standing still, each as often as any other
     anchored: bool = True  # whether positions are of the world; otherwise of the picture, for comparison
     traits: bool = True  # tiles learn from those they have something in common with
     rate: float = 2e-3
@@ -215,7 +216,8 @@ class Lesson:
 
     def _found(self) -> dict[str, Tensor]:
         run, config = self.run, self.config
-        batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, config.directed, config.sights)
+        around = Around(config.directed, config.sights, config.sounds)
+        batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, around)
         batch = batch if config.anchored else batch.unanchored()
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
