@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.models.conftest import make_stream
-from wmenv.contract import Direction, Start, no_directions
+from wmenv.contract import Direction, Receipt, Start, no_directions
 from wmenv.errors import DirectionError, OptionError, SnapshotError, StartError, UnsupportedError
 from wmenv.models.checkpoint import save_stream
 from wmenv.sources.gridrooms.grammar import VOCABULARY
@@ -44,8 +44,6 @@ def written(folder, **changes):
     }
     if model.config.pictures == "pixels":
         facts["strongest"] = 2.5
-    else:
-        facts["listens"] = True
     save_stream(model, folder / "tiny.safetensors", facts)
     return folder / "tiny.safetensors"
 
@@ -96,31 +94,33 @@ def test_more_words_than_are_heard_are_refused(weights):
         world.open([Start(prompt=said[0].text)], [0])
 
 
-def test_who_hears_a_sound_does_that_instead_of_its_action(weights):
+def test_who_hears_a_sound_does_what_sounds_like_it(weights):
+    world = LearnedWorld(weights, "explore", passes=1)
+    state, _ = world.open([Start()] * 2, [0, 1])
+    _, done = world.advance(state.fork(), np.array([3, 0]), no_directions(2))
+    creak = Direction("(a sound)", sound=done.audio[0].tobytes())
+    _, heard = world.advance(state.fork(), np.array([0, 0]), [creak, None])
+    assert (heard.frames == done.frames).all()
+    assert (heard.audio == done.audio).all()
+    assert heard.receipts == [Receipt(True), None]
+
+
+def test_what_sounds_like_nothing_that_can_be_done_changes_nothing(weights):
     world = LearnedWorld(weights, "explore")
-    loud = Direction("(a sound)", sound=np.full(400, 9000, "<i2").tobytes())
-    shown = []
-    for actions, said in (([0, 0], [loud, None]), ([2, 2], [loud, None]), ([2, 2], [None, None])):
-        state, _ = world.open([Start()] * 2, [0, 1])
-        _, outcome = world.advance(state, np.array(actions), said)
-        shown.append(outcome)
-    played, walking, unheard = shown
-    assert (played.audio[0] == 9000).all()
-    assert (played.frames[0] == walking.frames[0]).all()
-    assert (played.pose[0] == 0).all()
-    assert (walking.frames[0] != unheard.frames[0]).any()
-    assert (walking.frames[1] == unheard.frames[1]).all()
-    assert played.receipts[1] is None
+    state, _ = world.open([Start()] * 2, [0, 1])
+    noise = np.random.default_rng(0).integers(-3000, 3000, 400, dtype=np.int16)
+    for sound in (noise, noise * 0):
+        _, heard = world.advance(state.fork(), np.array([2, 2]), [Direction("(a sound)", sound=sound.tobytes()), None])
+        _, unheard = world.advance(state.fork(), np.array([2, 2]), no_directions(2))
+        assert (heard.frames == unheard.frames).all()
+        assert not heard.receipts[0].applied
+        assert "sounds like that" in heard.receipts[0].reason
 
 
-def test_what_a_world_hears_is_checked(weights, in_pixels):
+def test_a_sound_of_another_length_is_refused(weights):
     state, _ = LearnedWorld(weights).open([Start()], [0])
     with pytest.raises(DirectionError, match="800 bytes; got 2"):
         LearnedWorld(weights).advance(state, np.array([0]), [Direction("(a sound)", sound=b"\0\0")])
-    world = LearnedWorld(in_pixels)
-    state, _ = world.open([Start()], [0])
-    with pytest.raises(UnsupportedError, match="hears"):
-        world.advance(state, np.array([0]), [Direction("(a sound)", sound=bytes(800))])
 
 
 def test_a_moment_belongs_to_its_number_format(weights):

@@ -314,7 +314,7 @@ class WorldVectorEnv(VectorEnv):
 
     def hear(self, sound: Any, rows: Sequence[int] | None = None) -> list[int]:
         """Play a sound (int16, at `world_spec.audio.rate`) to `rows`, or to every row that is under way, from the next
-        step on; for as long as it lasts, they do what they hear instead of their actions. Gives those rows back."""
+        step on: for as long as it lasts, they do what they hear instead of their actions. Gives those rows back."""
         chosen = self._directed("hears", rows)
         for direction in checked_sound(sound, self.world_spec):
             self._queue.add(direction, chosen)
