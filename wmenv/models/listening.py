@@ -23,6 +23,8 @@ def meant(streamer: Streamer, memory: Memory, sound: Tensor) -> tuple[Tensor, Te
     tried = {name: value.repeat_interleave(actions, 0) for name, value in memory.items()}
     said = streamer.step(tried, torch.arange(actions).repeat(rows), passes=1).said.sound
     assert said is not None, "only a stream that sounds is asked to listen"
-    left = (said.float().view(rows, actions, -1) - sound[:, None]).square().sum(-1)
-    best = left.min(-1)
+    said = said.float().view(rows, actions, -1)
+    ringing = said.median(1, keepdim=True).values  # from before, whatever is done: in what is played it may be or not
+    left = [(each - sound[:, None]).square().sum(-1) for each in (said, said - ringing)]
+    best = torch.minimum(*left).min(-1)
     return best.indices, best.values < LEFT_OVER * sound.square().sum(-1)

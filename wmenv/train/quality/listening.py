@@ -1,7 +1,7 @@
-"""Under sound: the world is shown the view before a door opened or a thing was taken or put down, and hears what that
-sounded like without being told what was done.
+"""Under sound: beside the truth up to the moment before a door opened or a thing was taken or put down, the world hears
+what that sounded like, is not told what was done, and draws what comes next.
 
-The moments are those of held-out episodes, so the truth is what was recorded there. Beside them stand moments at which
+Such moments are rare, so the share of all tiles that is right says little of them. Beside them stand moments at which
 the same sounds mean nothing.
 """
 
@@ -11,80 +11,99 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from wmenv.models.hearing import Memory
 from wmenv.models.listening import meant
 from wmenv.models.streaming import Streamer
-from wmenv.sources.gridrooms.sounds import SOUND_BANK, SOUNDS
+from wmenv.sources.gridrooms.sounds import SOUNDS
 from wmenv.sources.gridrooms.spec import ACTIONS
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, VIEW
 from wmenv.train.data import Episodes
 from wmenv.train.palette import Palette
 
 HANDLED = ("door", "pickup", "drop")
+LEAD = 8  # true frames before each moment
 AHEAD = AGENT_SLOT - VIEW
 EMPTY_HANDED = np.array([not tile.carried for tile in CATALOGUE.tiles])
 
 
 @dataclass
 class Listened:
-    """One entry per moment: what was heard; whether what is held and what is ahead are what they became; and the share
-    of what stays as it was among the other places that are shown before and after. `refused` has one entry for each
-    moment at which nothing could sound like that."""
+    """One entry per moment: what was heard; whether it was taken for the action that made it; whether what is held and
+    what is ahead are what they became; and the share of what stays as it was among the other places that are shown
+    before and after. `refused` has one entry for each moment at which nothing could sound like that."""
 
     event: np.ndarray
+    recognised: np.ndarray
     effect: np.ndarray
     untouched: np.ndarray
     refused: np.ndarray
 
 
 @torch.inference_mode()
-def run_listening(
-    streamer: Streamer, episodes: Episodes, instruction: np.ndarray, moments: int, passes: int
-) -> Listened:
+def run_listening(streamer: Streamer, episodes: Episodes, moments: int, passes: int) -> Listened:
     """Up to so many moments, each kind of event as often as the others where there are enough."""
     rng, each = np.random.default_rng(17), moments // len(HANDLED)
+    palette = Palette(streamer.model, CATALOGUE.images)
     frames, events = _handled(episodes, rng, each)
-    before, true = (episodes.tiles[at].astype(np.int64) for at in (frames - 1, frames))
-    drawn, _ = _after(streamer, before, events, instruction, passes)
+    memory = _beside(streamer, palette, episodes, frames)
+    heard = torch.from_numpy(episodes.sound_at(frames[:, None])[:, 0])
+    asked, understood = meant(streamer, memory, heard)
+    drawn = streamer.step(memory, asked.where(understood, ACTIONS.noop), episodes.words_at(frames), passes)
+    after, true, before = palette.tiles(drawn.shown).numpy(), episodes.tiles[frames], episodes.tiles[frames - 1]
     idle = _idle(episodes, rng, len(HANDLED) * each)
-    _, understood = _after(streamer, idle, np.resize(np.unique(events), len(idle)), instruction, passes)
+    misheard = meant(streamer, _beside(streamer, palette, episodes, idle), heard[torch.arange(len(idle)) % len(heard)])[
+        1
+    ]
     shows, touched = CATALOGUE.shows_place, [AGENT_SLOT, AHEAD]
-    rest = shows[before] & shows[drawn]
+    rest = shows[before] & shows[after]
     rest[:, touched] = False
     return Listened(
         event=np.array(SOUNDS)[events],
-        effect=(drawn == true)[:, touched].all(-1),
-        untouched=((drawn == before) & rest).sum(-1) / rest.sum(-1).clip(1),
-        refused=~understood,
+        recognised=understood.numpy() & (asked.numpy() == episodes.action[frames]),
+        effect=(after == true)[:, touched].all(-1),
+        untouched=((after == before) & rest).sum(-1) / rest.sum(-1).clip(1),
+        refused=~misheard.numpy(),
     )
 
 
+def _old_enough(episodes: Episodes, frames: np.ndarray) -> np.ndarray:
+    """Those of the frames that have `LEAD` frames before them, and were not directed."""
+    age = frames - episodes.begin[episodes.episode[frames]]
+    return frames[(age > LEAD) & (episodes.typed[frames] < 0)]
+
+
 def _handled(episodes: Episodes, rng: np.random.Generator, each: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames at which something was handled and nothing typed, and which of `SOUNDS` that made."""
+    """Frames at which something was handled, and which of `SOUNDS` that made."""
     frames, events = [], []
     for event in map(SOUNDS.index, HANDLED):
-        found = np.flatnonzero((episodes.sound == event).any(-1) & (episodes.typed < 0))
+        found = _old_enough(episodes, np.flatnonzero((episodes.sound == event).any(-1)))
         frames.append(rng.permutation(found)[:each])
         events.append(np.full(len(frames[-1]), event))
     return np.concatenate(frames), np.concatenate(events)
 
 
 def _idle(episodes: Episodes, rng: np.random.Generator, count: int) -> np.ndarray:
-    """Views in which nothing can be handled: the viewer's hands are empty, and there is floor ahead."""
-    views = episodes.tiles[rng.permutation(len(episodes))[: 20 * count]].astype(np.int64)
-    nothing = EMPTY_HANDED[views[:, AGENT_SLOT]] & (CATALOGUE.kind[views[:, AHEAD]] == "floor")
-    return views[nothing][:count]
+    """Frames before which nothing could be handled: the viewer's hands were empty, and there was floor ahead."""
+    frames = _old_enough(episodes, rng.permutation(len(episodes))[: 20 * count])
+    before = episodes.tiles[frames - 1].astype(np.int64)
+    nothing = EMPTY_HANDED[before[:, AGENT_SLOT]] & (CATALOGUE.kind[before[:, AHEAD]] == "floor")
+    return frames[nothing][:count]
 
 
-def _after(
-    streamer: Streamer, before: np.ndarray, events: np.ndarray, instruction: np.ndarray, passes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The views, as tiles, that follow these when the events are heard and the viewer does nothing, and whether what
-    was heard was understood."""
-    rows, palette = len(before), Palette(streamer.model, CATALOGUE.images)
-    memory = streamer.empty(torch.arange(rows), torch.from_numpy(np.repeat(instruction[None], rows, 0)))
-    streamer.begin(memory, given=palette.canvas(torch.from_numpy(before)))
-    heard = torch.from_numpy(SOUND_BANK[events, 0] / np.float32(32768))
-    action, understood = meant(streamer, memory, heard)
-    drawn = streamer.step(memory, action.where(understood, ACTIONS.noop), None, passes)
-    return palette.tiles(drawn.shown).numpy(), understood.numpy()
+def _beside(streamer: Streamer, palette: Palette, episodes: Episodes, frames: np.ndarray) -> Memory:
+    """The memory of rows that have seen the truth up to the frame before each of these."""
+
+    def true(at: np.ndarray) -> Tensor:
+        return palette.canvas(torch.from_numpy(episodes.tiles[at].astype(np.int64)))
+
+    told = torch.from_numpy(episodes.text_words[episodes.instruction[episodes.episode[frames]]])
+    memory = streamer.empty(torch.arange(len(frames)), told)
+    streamer.begin(memory, given=true(frames - LEAD - 1))
+    for back in range(LEAD, 0, -1):
+        at = frames - back
+        action = torch.from_numpy(episodes.action[at].astype(np.int64))
+        pose = torch.from_numpy(episodes.pose[at].astype(np.float32))
+        streamer.witness(memory, action, episodes.words_at(at), true(at), pose)
+    return memory

@@ -43,7 +43,7 @@ def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = Fal
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
     figures |= _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
-    return figures | _listened(streamer, episodes, explore, passes, moments=60 if quick else 600)
+    return figures | _listened(streamer, episodes, passes, moments=60 if quick else 300)
 
 
 def held_out(data: Path, config: StreamConfig) -> Episodes:
@@ -117,15 +117,16 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
     return figures
 
 
-def _listened(streamer: Streamer, episodes: Episodes, told: np.ndarray, passes: int, moments: int) -> dict[str, Any]:
-    found = run_listening(streamer, episodes, told, moments, passes)
+def _listened(streamer: Streamer, episodes: Episodes, passes: int, moments: int) -> dict[str, Any]:
+    found = run_listening(streamer, episodes, moments, passes)
     return {
-        "listening_ok": _with_interval(found.effect.astype(float)),
-        "listening_by_event": {
+        "sound_recognised": float(found.recognised.mean()),
+        "sound_refused_when_it_should": float(found.refused.mean()),
+        "handled_ok": _with_interval(found.effect.astype(float)),
+        "handled_by_event": {
             str(event): round(float(found.effect[found.event == event].mean()), 3) for event in np.unique(found.event)
         },
-        "listening_untouched": _with_interval(found.untouched),
-        "unheard_when_it_should": float(found.refused.mean()),
+        "handled_untouched": _with_interval(found.untouched),
     }
 
 
