@@ -53,9 +53,8 @@ def run_listening(streamer: Streamer, episodes: Episodes, moments: int, passes: 
     drawn = streamer.step(memory, asked.where(understood, ACTIONS.noop), episodes.words_at(frames), passes)
     after, true, before = palette.tiles(drawn.shown).numpy(), episodes.tiles[frames], episodes.tiles[frames - 1]
     idle = _idle(episodes, rng, len(HANDLED) * each)
-    misheard = meant(streamer, _beside(streamer, palette, episodes, idle), heard[torch.arange(len(idle)) % len(heard)])[
-        1
-    ]
+    bystander = _beside(streamer, palette, episodes, idle)
+    _, misheard = meant(streamer, bystander, heard[torch.arange(len(idle)) % len(heard)])
     shows, touched = CATALOGUE.shows_place, [AGENT_SLOT, AHEAD]
     rest = shows[before] & shows[after]
     rest[:, touched] = False
