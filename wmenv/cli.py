@@ -98,6 +98,7 @@ def _described(spec: WorldSpec) -> list[str]:
         "directions": spec.directions,
         "words": spec.words,
         "sound": spec.audio,
+        "hears": spec.hears,
         "pose": spec.pose,
         "snapshots": spec.snapshots,
     }
