@@ -114,10 +114,10 @@ class PanWorld:
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
         actions = self.spec.actions.check(actions, len(state))
+        check_directions(directions, self.spec)
         now = own(state, ArrayState, self._tag).consume().arrays
         now["moved"] += PAN[next_in_line(now["waiting"], actions)]
         now["clock"] += 1
-        check_directions(directions, self.spec)
         receipts = [direct(now, row, wish) if wish else None for row, wish in enumerate(directions)]
         return ArrayState(self._tag, now), self._show(now, receipts)
 

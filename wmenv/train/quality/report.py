@@ -106,10 +106,7 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
         found = run_directed(streamer, told, seeds, rounds, passes, held_out)
         can = found.possible
         figures[name] = _with_interval(found.effect[can].astype(float))
-        figures[name.replace("_ok", "_by_event")] = {
-            str(event): round(float(found.effect[can & (found.event == event)].mean()), 3)
-            for event in np.unique(found.event[can])
-        }
+        figures[name.replace("_ok", "_by_event")] = _by_event(found.event[can], found.effect[can])
         if not held_out:
             figures["untouched"] = _with_interval(found.untouched)
             figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
@@ -123,11 +120,14 @@ def _listened(streamer: Streamer, episodes: Episodes, passes: int, moments: int)
         "sound_recognised": float(found.recognised.mean()),
         "sound_refused_when_it_should": float(found.refused.mean()),
         "handled_ok": _with_interval(found.effect.astype(float)),
-        "handled_by_event": {
-            str(event): round(float(found.effect[found.event == event].mean()), 3) for event in np.unique(found.event)
-        },
+        "handled_by_event": _by_event(found.event, found.effect),
         "handled_untouched": _with_interval(found.untouched),
     }
+
+
+def _by_event(events: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """The share that is right, event by event."""
+    return {str(event): round(float(right[events == event].mean()), 3) for event in np.unique(events)}
 
 
 def _share(counts: np.ndarray) -> float:
