@@ -64,6 +64,8 @@ TILES = Study(
         "passages with directions": ["directed=0"],
         "memory of places": ["model.recall_place=false"],
         "positions in the world": ["anchored=false", "model.recall_place=false"],
+        "a past that is only the truth": ["objective.resampled=0.25"],
+        "a past that was never lived through": ["objective.resampled=0.25", "objective.sweeps=4"],
     },
     ("tile_acc_1", "valid_100", "idm_agree", "direction_ok", "reward_mcc", "band_energy_ratio"),
     lambda weights, data: measure(weights, data, quick=True),

@@ -15,28 +15,13 @@ from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
 from wmenv.train.collect import Source, collect, shard_path
-from wmenv.train.data import TYPED, Around, Episodes
+from wmenv.train.data import TYPED, Around
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
 from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
 from wmenv.worlds.learned import LearnedWorld
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collecting, "SHARD", 6)
-        counts = collect(Source("gridrooms"), folder, 12, workers=1)
-    assert counts["episodes"] == counts["written"] == 12
-    return folder
-
-
-@pytest.fixture(scope="module")
-def episodes(data):
-    return Episodes(data, slot=16)
 
 
 def tiny(data, out, **changes):

@@ -5,7 +5,7 @@ Every frame has its own noise level and hears the frames before it through the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from einops import rearrange, repeat
@@ -32,6 +32,19 @@ class Passage:
     words: Tensor
     directed: Tensor
     without: dict[str, Tensor] = field(default_factory=dict)
+
+    def part(self, chosen: slice) -> Passage:
+        """Those of its stretches."""
+        batch, time = self.directed.shape
+        rows = torch.arange(batch * time).view(batch, time)[chosen].flatten()
+        some = {name: value[rows] for name, value in vars(self.frame).items() if value is not None}
+        return Passage(
+            replace(self.frame, **some),
+            self.pose[chosen],
+            self.words[chosen],
+            self.directed[chosen],
+            {name: who[chosen] for name, who in self.without.items()},
+        )
 
 
 def run_passage(model: Stream, passage: Passage) -> Readout:

@@ -18,17 +18,21 @@ class ObjectiveConfig(Config):
     wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
     forget: float = 0.05  # share of passages without memory of places; drawn apart, without each other kind of memory
     fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
+    resampled: float = 0.0  # share of passages whose past is what the model makes of it, rather than what was
+    sweeps: int = 1  # how often it makes something of it; as often as a passage has frames: it lives through them
     grain: float = 0.03  # at most so much noise in what memory holds of pixels
     folded: float = 0.5  # share of passages of pixels that learn to jump; the others learn where the way ends
     alpha: float = 0.12  # of a jump, what the truth teaches in the end; at first it is all of it
     folds_from: float = 0.15  # share of a training after which the model begins to teach itself to jump
     folds_until: float = 0.65  # and after which it does no more than alpha by the truth; both 0 where it can jump
+    slowly: int = 0  # small steps in which the model goes the way that it is to jump; 0: it learns by alpha
     guided: float = 0.0  # share of the jumping frames that learn to follow more strongly than the data do
     strongest: float = 2.5  # how strongly at most
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
     # only in worlds where nothing changes by chance are such tiles weighed
+    unseen: float = 1.0  # weight of patches of pixels whose place was never seen
     remembered: float = 1.0  # weight of hidden tiles that were seen, but not in the frame before
     motion: float = 0.3
     reward: float = 0.2

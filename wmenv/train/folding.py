@@ -2,19 +2,21 @@
 
 The end is taught by the data. A jump is taught by the model itself, as it was a while ago: of the way from t to s it
 does a first part as it would by small steps and the rest in one, and the two together are what one jump must do. The
-first part shrinks as training goes on, so the same weights come to draw in any number of looks. How strongly to follow
-what was asked is learnt the same way, so it costs no second look.
+first part shrinks as training goes on, so the same weights come to draw in any number of looks. Or, at a higher price,
+the model goes the whole way in so many small steps (`slowly`), and where it arrives is what one jump must reach. How
+strongly to follow what was asked is learnt the same way, so it costs no second look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from wmenv.models.pixels import SOONEST, Pixels, jump, later, sooner
+from wmenv.models.pixels import LAST, SOONEST, Pixels, jump, later, sooner
 from wmenv.models.sequence import Passage
 from wmenv.models.stream import Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
@@ -36,13 +38,16 @@ def blur(
     canvas = clean + time[..., None, None] * (noise - clean)
     chance = torch.rand(4, *shape, generator=generator)
     jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
-    to = torch.where(chance[0] < 0.4, 0.0, sooner(later(time, shift) * chance[1], shift))
+    to = sooner(later(time, shift) * chance[1], shift)
+    to = torch.where(chance[0] < 0.6, LAST * (time > LAST), to)  # the two jumps of two looks, and the one of one, are
+    to = torch.where(chance[0] < 0.3, 0.0, to)  # taken most
     if config.guided:  # what guides must be learnt without a jump as well: the jumps are made of it
         to = torch.where(chance[0] > 0.8, time, to)
     to = torch.where(jumps, to, time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** chance[3], 1.0)
     changed = (batch.age > 0) & palette.changed(batch.place, batch.tiles)
     matters = torch.where(batch.age > 1, config.remembered, 1.0)
+    matters = torch.where(batch.age == 0, config.unseen, matters)
     weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)
     return Asked(canvas, torch.stack([time, to, 1 / strength], -1), weight, clean, time)
@@ -67,12 +72,12 @@ def share_taught_by_data(done: float, config: ObjectiveConfig) -> float:
 def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: ObjectiveConfig, alpha: float) -> Asked:
     """The same, with the targets of those that jump taught by `teacher`."""
     count = round(config.folded * len(asked.canvas))
-    if not count or (alpha == 1 and not config.guided):
+    if not count or (alpha == 1 and not config.guided and not config.slowly):
         return asked
-    own = _first(passage, count)
+    own = passage.part(slice(count))
     z, x = (value[:count].flatten(0, 1) for value in (asked.canvas, asked.target))
     time, to, restraint = asked.level[:count].flatten(0, 1).unbind(-1)
-    pictures, wide = teacher.pictures, (slice(None), None, None)
+    pictures = teacher.pictures
 
     def end(seen: Passage, canvas: Tensor, at: Tensor, until: Tensor, how: Tensor) -> Tensor:
         frame = replace(seen.frame, noised=canvas, level=torch.stack([at, until, how], -1))
@@ -82,17 +87,28 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
     if config.guided:
         alone = heedless(own, torch.ones_like(restraint[:count]) > 0, teacher.config.actions)
         unled = end(alone, z, time, time, torch.ones_like(restraint))
-        x = (x + (1 - restraint)[wide] * (led - unled)).clamp(-1, 1)
-    if alpha < 1:
-        start, goal = later(time, pictures.shift), later(to, pictures.shift)
-        between = sooner(start - alpha * (start - goal), pictures.shift)
-        midway = jump(z, led, time[wide], between[wide])
-        pull = (midway - end(own, midway, between, to, restraint)) / between[wide].clamp(min=SOONEST)
-        x = (alpha * x + (1 - alpha) * (z - time[wide] * pull)).clamp(-1, 1)
-    moving = (time > 0)[wide]
-    aimed = torch.where(moving, x, asked.target[:count].flatten(0, 1))
+        x = (x + _wide(1 - restraint) * (led - unled)).clamp(-1, 1)
+    steps, shares = max(config.slowly, 1), (later(time, pictures.shift), later(to, pictures.shift))
+    between = [sooner(torch.lerp(*shares, done / steps), pictures.shift) for done in range(1, steps + 1)]
+    if config.slowly:
+        midway = jump(z, led, _wide(time), _wide(between[0]))
+        for at, until in pairwise(between):
+            midway = jump(midway, end(own, midway, at, at, restraint), _wide(at), _wide(until))
+        pull = (z - midway) / _wide((time - to).clamp(min=SOONEST))
+        x = torch.where(_wide(time - to > SOONEST), z - _wide(time) * pull, x).clamp(-1, 1)
+    elif alpha < 1:
+        first = sooner(torch.lerp(*shares, alpha), pictures.shift)
+        midway = jump(z, led, _wide(time), _wide(first))
+        pull = (midway - end(own, midway, first, to, restraint)) / _wide(first.clamp(min=SOONEST))
+        x = (alpha * x + (1 - alpha) * (z - _wide(time) * pull)).clamp(-1, 1)
+    aimed = torch.where(_wide(time > 0), x, asked.target[:count].flatten(0, 1))
     target = torch.cat([aimed.view(asked.target[:count].shape), asked.target[count:]])
     return replace(asked, target=target)
+
+
+def _wide(time: Tensor) -> Tensor:
+    """(rows,) beside canvases."""
+    return time[:, None, None]
 
 
 def heedless(passage: Passage, who: Tensor, no_action: int) -> Passage:
@@ -101,20 +117,6 @@ def heedless(passage: Passage, who: Tensor, no_action: int) -> Passage:
     none = torch.where(rows, no_action, actions)
     words = torch.where(who[:, None, None], 0, passage.words)
     return replace(passage, frame=replace(passage.frame, action=none), words=words)
-
-
-def _first(passage: Passage, count: int) -> Passage:
-    """The first so many passages."""
-    rows = count * passage.directed.shape[1]
-    frame = replace(passage.frame, **{n: v[:rows] for n, v in vars(passage.frame).items() if v is not None})
-    return replace(
-        passage,
-        frame=frame,
-        pose=passage.pose[:count],
-        words=passage.words[:count],
-        directed=passage.directed[:count],
-        without={name: who[:count] for name, who in passage.without.items()},
-    )
 
 
 def pixel_loss(pictures: Pixels, said: Tensor, asked: Asked) -> Tensor:

@@ -30,6 +30,7 @@ from wmenv.train.collect import read_facts
 from wmenv.train.data import Around, Episodes
 from wmenv.train.folding import aim, share_taught_by_data
 from wmenv.train.footage import Footage
+from wmenv.train.history import resampled
 from wmenv.train.objective import losses, passage_of
 from wmenv.train.palette import palette_of
 from wmenv.train.traits import folded, share
@@ -222,6 +223,7 @@ class Lesson:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            passage = resampled(self._said, run.averaged, passage, asked, config.objective, run.step)
             if not self.palette.plain:
                 alpha = share_taught_by_data(run.step / config.steps, config.objective)
                 asked = aim(self._said, run.averaged, passage, asked, config.objective, alpha)

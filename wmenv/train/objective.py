@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wmenv.models.pixels import Pixels
-from wmenv.models.place import like
 from wmenv.models.sequence import Passage, run_passage
 from wmenv.models.stream import Frame, Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.data import Batch
 from wmenv.train.folding import blur, grainy, heedless, pixel_loss
 from wmenv.train.hiding import hide, tile_loss
+from wmenv.train.history import faded
 from wmenv.train.palette import Colours, Palette
 
 
@@ -33,7 +33,7 @@ def passage_of(
         else hide(pictures, palette, batch, config, generator)
     )
     lost = torch.rand(4, shape[0], generator=generator) < config.forget
-    place, age, spot = _forget(batch, lost[:2], palette.unseen, config, generator)
+    place, age, spot = faded(batch, lost[:2], palette.unseen, config, generator)
     if pixels:
         place, spot = (grainy(palette.kept(tiles), config, generator) for tiles in (place, spot))
     frame = Frame(
@@ -54,27 +54,6 @@ def passage_of(
         deaf[:led] = False
         passage = heedless(passage, deaf, model.config.actions)
     return passage, asked
-
-
-def _forget(
-    batch: Batch, lost: Tensor, never: int, config: ObjectiveConfig, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Memory as it is, but for the passages that have `lost` (2, batch) that of places or the last frame, and for some
-    patches that lose theirs.
-
-    A dream's memory is never as good as the truth's: what it wrongly left dark a frame ago must not stay dark for ever.
-    """
-    shape = batch.tiles.shape[:3]
-    lost = lost[..., None, None]
-    rate = config.fade * (2 * torch.rand(2, *shape[:2], 1, generator=generator) - 1).clamp(min=0)
-    gone = lost | (torch.rand(2, *shape, generator=generator) < rate)
-    place = torch.where(like(gone[0], batch.place), never, batch.place)
-    age = torch.where(gone[0], 0, batch.age)
-    shuffled = torch.randint(shape[2], shape, generator=generator)
-    other = batch.tiles.gather(2, like(shuffled, batch.tiles).expand(batch.tiles.shape))
-    mistaken = like(~lost[1] & (torch.rand(shape, generator=generator) < 0.5), other)
-    spot = torch.where(like(gone[1], other), torch.where(mistaken, other, never), batch.spot)
-    return place, age, spot
 
 
 def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:

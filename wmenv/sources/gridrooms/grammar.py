@@ -159,8 +159,16 @@ EVENTS: dict[str, Phrases] = {
             "make it dark",
             "the light goes out",
             "it becomes dark",
+            "now it is dark",
+            "let it become dark",
+            "turn off the lights",
         ),
-        ("now the lights go out", "switch the lights off", "now it gets dark"),
+        (
+            "now the lights go out",
+            "switch the lights off",
+            "now it gets dark",
+            "now the light goes out",
+        ),
     ),
     "light": Phrases(
         (
@@ -173,8 +181,16 @@ EVENTS: dict[str, Phrases] = {
             "make it bright",
             "the light comes on",
             "it becomes bright",
+            "now it is bright",
+            "let it become bright",
+            "turn on the lights",
         ),
-        ("now the lights come on", "switch the lights on", "now it gets bright"),
+        (
+            "now the lights come on",
+            "switch the lights on",
+            "now it gets bright",
+            "now the light comes on",
+        ),
     ),
     "agent": Phrases(
         (

@@ -250,6 +250,25 @@ class Weird(Policy):
         return (approach or self.wander(env, self.steps(1, 6))) + habit
 
 
+class Unhurried:
+    """Acts by a policy, but now and then stands still for a moment after handling something, as people do: what was
+    just taken must be seen to stay taken."""
+
+    PAUSE = 0.3
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self._rest = policy, 0
+
+    def __call__(self, env: GridRooms) -> int:
+        if self._rest:
+            self._rest -= 1
+            return STAY
+        action = self.policy(env)
+        if action in (PICKUP, DROP, TOGGLE) and self.policy.chance(self.PAUSE):
+            self._rest = self.policy.steps(1, 3)
+        return action
+
+
 POLICIES: dict[str, type[Policy]] = {
     "random_walk": RandomWalk,
     "solver": Solver,

@@ -15,7 +15,7 @@ import numpy as np
 from wmenv.sources.gridrooms.directions import sample_direction
 from wmenv.sources.gridrooms.env import GridRooms
 from wmenv.sources.gridrooms.grammar import VOCABULARY, nonsense
-from wmenv.sources.gridrooms.policies import POLICIES, make_policy
+from wmenv.sources.gridrooms.policies import POLICIES, Unhurried, make_policy
 from wmenv.sources.gridrooms.sounds import SOUND_BANK
 from wmenv.sources.gridrooms.spec import ACTIONS, spec_of
 from wmenv.sources.gridrooms.tasks import TASKS
@@ -86,6 +86,7 @@ def record_episode(number: int) -> Recording:
     rng = np.random.default_rng([number, 20])
     task = str(rng.choice(list(TASK_SHARES), p=list(TASK_SHARES.values())))
     policy = make_policy(str(rng.choice(list(POLICY_SHARES), p=list(POLICY_SHARES.values()))), rng)
+    hand = Unhurried(policy)
     env = GridRooms(task)
     env.reset(seed=int(rng.integers(2**31)))
     length = int(rng.integers(60, 260))
@@ -93,7 +94,7 @@ def record_episode(number: int) -> Recording:
     rate = float(rng.choice([0.03, 0.08, 0.15])) if directing else 0.0
     tiles, pose, steps, typed = [env.tiles()], [env.grid_pose()], [], []
     for frame in range(1, length + 1):
-        action = policy(env)
+        action = hand(env)
         _, reward, end, _, _ = env.step(action)
         if rng.random() < rate and not end:
             text = _draw_text(rng, env)
