@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.data import Episodes
 from wmenv.train.quality.directed import run_directed
-from wmenv.train.quality.forced import Forced, determined_tiles, run_forced
+from wmenv.train.quality.forced import Forced, decibels, determined_tiles, run_forced
 from wmenv.train.quality.free import run_free, self_consistency, valid_rate
 from wmenv.train.quality.guidance import TwoLooks
 from wmenv.train.quality.law import determined
@@ -45,10 +44,9 @@ from wmenv.worlds.learned import WEIGHTS, LearnedWorld
 PASSES = (1, 2, 3, 4, 16)
 STRENGTHS = (1.0, 1.5, 2.0)
 MOVES = (0, 2)  # to the left, and ahead: both show something new
-MOST_DB = 80.0  # of frames without a wrong pixel
 
 
-def decibels(forced: Forced) -> float:
+def known_decibels(forced: Forced) -> float:
     """Peak signal-to-noise ratio of predicted frames on the tiles that the past decides, where nothing was typed."""
     wrong, sure = 0.0, 0
     for error, true, known, here in zip(
@@ -56,7 +54,7 @@ def decibels(forced: Forced) -> float:
     ):
         decided = determined(true[here], known[here])
         wrong, sure = wrong + float(error[here][decided].sum()), sure + int(decided.sum())
-    return min(MOST_DB, 10 * math.log10(255**2 * sure / max(wrong, 1e-9)))
+    return decibels(wrong, sure)
 
 
 def steps_per_second(streamer: Streamer, told: np.ndarray, passes: int, rows: int, steps: int) -> float:
@@ -104,7 +102,7 @@ def figures_of(
     free = run_free(streamer, told, np.arange(7_000, 7_000 + rows), steps, passes)
     return {
         "tile_acc": float(right / total),
-        "db": decibels(forced),
+        "db": known_decibels(forced),
         "blur": float(forced.blur[forced.alive].mean()),
         "valid": float(valid_rate(free, steps).mean()),
         "tv": chance.apart(passes),

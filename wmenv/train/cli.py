@@ -62,11 +62,12 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Held-out episodes; made if they are not there.")] = Path("data/heldout"),
     passes: Annotated[int, typer.Option(min=1, max=16, help="K, the passes per frame.")] = 2,
     quick: Annotated[bool, typer.Option("--quick")] = False,
+    by_heart: Annotated[bool, typer.Option(help="First see whether such a model learns one episode by heart.")] = False,
 ) -> None:
     """Hold a learned GridRooms against the truth, free and directed, and against its gates."""
     from wmenv.train.quality.report import gates, measure, table
 
-    figures = measure(weights, data, passes, quick)
+    figures = measure(weights, data, passes, quick, by_heart)
     print(table(figures))
     for gate, passed in gates(figures).items():
         print(f"{'passed' if passed else 'missed':8} {gate}")

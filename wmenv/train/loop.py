@@ -25,12 +25,14 @@ from wmenv.models.config import StreamConfig
 from wmenv.models.sequence import run_passage
 from wmenv.models.stream import Stream
 from wmenv.models.tiles import Tiles
+from wmenv.runtime import half_is_quicker
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import read_facts
 from wmenv.train.data import Around, Episodes
 from wmenv.train.folding import aim, share_taught_by_data
 from wmenv.train.footage import Footage
 from wmenv.train.history import resampled
+from wmenv.train.muon import Muon
 from wmenv.train.objective import losses, passage_of
 from wmenv.train.palette import palette_of
 from wmenv.train.traits import folded, share
@@ -61,7 +63,7 @@ class TrainConfig(Config):
     clip: float = 1.0
     threads: int = 0  # 0: leave torch's choice
     compile: bool = True
-    bf16: bool = True
+    bf16: bool | None = None  # products in half precision; if not said, where they are quicker on this machine
     save_seconds: float = 240.0
     tell_steps: int = 20
 
@@ -148,7 +150,8 @@ def optimisers_of(model: Stream, config: TrainConfig) -> list[torch.optim.Optimi
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2 and min(p.shape) > 6]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    muon = torch.optim.Muon(matrices, lr=config.rate, weight_decay=config.decay, adjust_lr_fn="match_rms_adamw")
+    number = torch.bfloat16 if config.bf16 else torch.float32
+    muon = Muon(matrices, lr=config.rate, weight_decay=config.decay, number=number)
     return [muon, torch.optim.AdamW(others, lr=config.rate, weight_decay=0.0, betas=(0.9, 0.98))]
 
 
@@ -171,9 +174,12 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     if not config.anchored:
         model = model.model_copy(update={"motions": ((0.0, 0.0, 0.0),), "recall_place": False})
     config = config.model_copy(update={"model": model})
-    run = begin(config if not resume else config.model_copy(update={"start": ""}), episodes.facts)
-    if resume:
-        run.restore(_last(out, config, len(episodes)))
+    left = _last(out) if resume else None
+    if config.bf16 is None:
+        config = config.model_copy(update={"bf16": left["config"]["bf16"] if left else half_is_quicker()})
+    run = begin(config.model_copy(update={"start": ""}) if left else config, episodes.facts)
+    if left:
+        run.restore(_of_this_run(left, out, config, len(episodes)))
     elif (out / "run.pt").exists():
         raise CheckpointError(f"{out} holds a run already: --resume goes on with it, another `out` begins a new one.")
     diary = Diary(out / "log.jsonl", config, run.step)
@@ -258,19 +264,22 @@ def save(run: Run, out: Path, config: TrainConfig, frames: int) -> None:
     os.replace(partial, out / "run.pt")  # last, so that what it says is there is there
 
 
-def _last(out: Path, config: TrainConfig, frames: int) -> dict:
-    """What the run in `out` left, if it is a run of this config on this data: otherwise its numbers would be
-    neither's."""
+def _last(out: Path) -> dict:
+    """What the run in `out` left."""
     path = out / "run.pt"
     if not path.is_file():
         raise CheckpointError(f"there is nothing to resume at {path}; run without --resume to begin.")
-    state = torch.load(path, weights_only=True)
+    return torch.load(path, weights_only=True)
+
+
+def _of_this_run(state: dict, out: Path, config: TrainConfig, frames: int) -> dict:
+    """What was left, if it is a run of this config on this data: otherwise its numbers would be neither's."""
     given, kept = deciding(config), state["config"]
     differ = sorted(name for name in given if given[name] != kept.get(name))
     if differ:
-        raise CheckpointError(f"the run at {path} has another {', '.join(differ)}; resume it as it was begun.")
+        raise CheckpointError(f"the run in {out} has another {', '.join(differ)}; resume it as it was begun.")
     if state.get("frames", frames) != frames:
-        raise CheckpointError(f"the run at {path} had {state['frames']} frames to learn from, there are {frames} now.")
+        raise CheckpointError(f"the run in {out} had {state['frames']} frames to learn from, there are {frames} now.")
     return state
 
 

@@ -6,6 +6,7 @@ What it draws, where it thinks it stands, what it pays, ends, sounds and says ar
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from wmenv.train.palette import Palette
 from wmenv.train.quality.law import determined
 from wmenv.worlds.learned import rewards
 
+MOST_DB = 80.0  # of frames without a wrong pixel
 BANDS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)  # edges between the chances of something rare
 
 
@@ -117,6 +119,11 @@ def determined_tiles(forced: Forced) -> np.ndarray:
         sure = determined(forced.true[row, here], forced.known[row, here])
         counts.append(((forced.drawn[row, here] == forced.true[row, here])[sure].sum(), sure.sum()))
     return np.array(counts)
+
+
+def decibels(error: float, tiles: int) -> float:
+    """Peak signal-to-noise ratio, of the summed mean squared error of so many tiles."""
+    return min(MOST_DB, 10 * math.log10(255**2 * tiles / max(error, 1e-9)))
 
 
 def matthews(said: np.ndarray, true: np.ndarray) -> float:

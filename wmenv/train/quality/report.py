@@ -16,6 +16,7 @@ from wmenv.models.config import StreamConfig
 from wmenv.models.streaming import Streamer
 from wmenv.train.collect import Source, collect, first_episodes
 from wmenv.train.data import Episodes
+from wmenv.train.quality.by_heart import learn_by_heart
 from wmenv.train.quality.directed import run_directed
 from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles, matthews, onset_f1, run_forced
 from wmenv.train.quality.free import (
@@ -34,11 +35,16 @@ from wmenv.worlds.learned import WEIGHTS
 HELD_OUT = 1_000_000  # the number of the first episode that no training run reads
 
 
-def measure(weights: Path | None, data: Path, passes: int = 2, quick: bool = False) -> dict[str, Any]:
-    """The quality of a checkpoint on held-out episodes and seeds."""
+def measure(
+    weights: Path | None, data: Path, passes: int = 2, quick: bool = False, by_heart: bool = False
+) -> dict[str, Any]:
+    """The quality of a checkpoint on held-out episodes and seeds; before, if asked, whether a new model of its size
+    learns a single episode `by_heart`."""
     model, facts = load_stream(weights or WEIGHTS / "gridrooms.safetensors")
     episodes, streamer = held_out(data, model.config), Streamer(model)
     figures: dict[str, Any] = {"weights_sha256": facts["sha256"], "passes": passes, "quick": quick}
+    if by_heart:
+        figures["by_heart_db"] = learn_by_heart(model.config)
     figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
@@ -149,7 +155,8 @@ def _with_interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] 
 
 def gates(figures: dict[str, Any]) -> dict[str, bool]:
     """The stages that a training must reach before the next is worth its time, and whether it has."""
-    return {
+    first = {"G0 one episode by heart: dB >= 35": figures["by_heart_db"] >= 35} if "by_heart_db" in figures else {}
+    return first | {
         "G1 one step: determined tiles right >= 0.98": figures["tile_acc_1"]["mean"] >= 0.98,
         "G2 a hundred steps free: lawful tiles >= 0.95": figures["valid_100"]["mean"] >= 0.95,
     }
