@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from throughput import ENGINES, engines_here
 
 from wmenv.runtime import environment_facts, use_threads
 
@@ -98,11 +99,11 @@ def main() -> None:
         rows[passes] = {"p50": p50, "p95": p95, "p99": p99, "gflop_at_most": step_flops(world.config, passes) / 1e9}
         print(f"K={passes}  p50 {p50:6.2f} ms  p95 {p95:6.2f}  p99 {p99:6.2f}", flush=True)
     engines = {}
-    for name, settings in (("bfloat16", {"bf16": True}), ("compiled", {"bf16": True, "compiled": True})):
+    for name, settings in engines_here().items():
         p50, p99 = np.percentile(step_times(gridrooms("explore", **settings), steps), (50, 99))
         engines[name] = {"p50": p50, "p99": p99}
         print(f"K=2, {name}: p50 {p50:.2f} ms  p99 {p99:.2f}", flush=True)
-    parts = stages(gridrooms("explore", bf16=True, compiled=True), steps)
+    parts = stages(gridrooms("explore", **ENGINES["compiled"]), steps)
     print("compiled, ms a step: " + "  ".join(f"{stage} {ms:.2f}" for stage, ms in parts.items()), flush=True)
     long = step_times(gridrooms("explore"), 2_000 if options.quick else 20_000)
     tenth = len(long) // 10

@@ -74,6 +74,14 @@ def test_one_of_pixels_keeps_it_too(in_pixels, clause):
     check_clause(LearnedWorld(in_pixels, "reach"), clause)
 
 
+def test_half_precision_is_taken_where_it_is_quicker(weights, monkeypatch):
+    for quicker, number in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr("wmenv.worlds.learned.half_is_quicker", lambda quicker=quicker: quicker)
+        assert LearnedWorld(weights, bf16="quicker").spec.provenance["dtype"] == f"torch.{number}"
+    with pytest.raises(OptionError, match="'quicker'"):
+        LearnedWorld(weights, bf16="fast")
+
+
 def test_only_what_was_taught_to_follows_more_strongly(weights, in_pixels):
     assert LearnedWorld(in_pixels, strength=1.5).spec.provenance["strength"] == "1.5"
     with pytest.raises(OptionError, match="nothing but 1"):

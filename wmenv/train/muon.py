@@ -1,7 +1,7 @@
 """Muon: descent along the nearest orthogonal matrix to the momentum of each weight matrix.
 
-PyTorch's own works in half precision, a matrix at a time; on a processor that does not multiply such numbers that took a
-third of a training step. This one takes matrices of a shape together, in the precision it is given.
+PyTorch's own works in half precision, a matrix at a time; on a processor that does not multiply such numbers that took
+a third of a training step. This one takes matrices of a shape together, in the precision it is given.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
         self.number = number
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             alike: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for matrix in group["params"]:

@@ -39,6 +39,7 @@ from wmenv.models.listening import meant
 from wmenv.models.streaming import MEMORIES, Drawn, Streamer, kinds_of
 from wmenv.models.threads import Threads
 from wmenv.models.words import NEW, Vocabulary, split_words
+from wmenv.runtime import half_is_quicker
 from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
 
@@ -67,8 +68,9 @@ class LearnedWorld:
     """A checkpoint as a world. `task` is what rows are told unless their start names another template; if not said, the
     first that pays.
 
-    `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers, `compiled`
-    makes machine code of it when it is first opened: faster, and equal but for rounding. `memory` takes away what it
+    `passes` is K, how often the network may look at a frame before it is shown. `bf16` halves its numbers ("quicker":
+    where that is quicker on this machine), `compiled` makes machine code of it when it is first opened: faster, and
+    equal but for rounding. `memory` takes away what it
     remembers, for comparison: "places" leaves what each place showed, "window" the last frame, "bank" and "matrix"
     those and the last frame, "none" nothing. Of a bank of key frames, `routed` says how many are heard, and `routing`
     whether those that show what is in "view" or the most "recent". A world of pixels that was taught to may follow what
@@ -85,7 +87,7 @@ class LearnedWorld:
         weights: str | Path,
         task: str | None = None,
         passes: int = 2,
-        bf16: bool = False,
+        bf16: bool | Literal["quicker"] = False,
         compiled: bool = False,
         memory: str = "all",
         routed: int | None = None,
@@ -95,14 +97,17 @@ class LearnedWorld:
     ) -> None:
         if threads not in (None, "quickest") and not (isinstance(threads, int) and threads > 0):
             raise OptionError(f"threads is a number from 1 on, or 'quickest', got {threads!r}.")
+        if bf16 not in (True, False, "quicker"):
+            raise OptionError(f"bf16 is true, false or 'quicker', got {bf16!r}.")
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
         if not 1 <= passes <= MOST_PASSES:
             raise OptionError(f"passes is 1 to {MOST_PASSES}, got {passes}.")
         self.passes, self._strength = passes, strength
+        half = half_is_quicker() if bf16 == "quicker" else bool(bf16)
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
         self._streamer, self._facts, vocabulary = _loaded(
-            str(weights), _written(weights), bf16, compiled, memory, strength, tuple(hears.items())
+            str(weights), _written(weights), half, compiled, memory, strength, tuple(hears.items())
         )
         self._words = vocabulary
         self._threads = Threads(threads, self._streamer.rehearse)

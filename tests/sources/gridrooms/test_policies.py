@@ -1,10 +1,13 @@
 """Policies: each makes the experience it is named for, and the solver solves."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from wmenv.errors import OptionError
 from wmenv.sources.gridrooms import CATALOGUE, POLICIES, TASKS, GridRooms, make_policy, place_of_view
+from wmenv.sources.gridrooms.policies import Unhurried
 from wmenv.sources.gridrooms.routes import backwards, stroll
 from wmenv.sources.gridrooms.sounds import SOUNDS
 
@@ -125,3 +128,14 @@ def test_the_weird_one_bumps_and_grabs_more_than_the_explorer():
 def test_an_unknown_policy_is_named():
     with pytest.raises(OptionError, match="Did you mean 'solver'"):
         make_policy("sovler", np.random.default_rng(0))
+
+
+def test_viewers_stand_still_now_and_then_after_handling_something():
+    env, hand = GridRooms(), Unhurried(make_policy("weird", np.random.default_rng(1)))
+    env.reset(seed=1)
+    actions = []
+    for _ in range(800):
+        actions.append(hand(env))
+        env.step(actions[-1])
+    handled = [after for before, after in pairwise(actions) if before in (3, 4, 5)]
+    assert 0.25 < handled.count(6) / len(handled) < 0.6, "three in ten, and what the policy itself does"

@@ -28,7 +28,7 @@ class OneEpisode(Source):
         return SimpleNamespace(**vars(super().recorder()) | {"shard": 1})
 
 
-def learn_by_heart(model: StreamConfig, steps: int = 400) -> float:
+def learn_by_heart(model: StreamConfig, steps: int = 240) -> float:
     """Train a new model of that size on one episode, plainly, and walk beside it: decibels over all its frames."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
@@ -38,7 +38,7 @@ def learn_by_heart(model: StreamConfig, steps: int = 400) -> float:
             out=f"{folder}/run",
             model=model,
             steps=steps,
-            batch=16,
+            batch=8,
             time=4,
             directed=0,
             average=0.98,
