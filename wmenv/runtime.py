@@ -56,10 +56,13 @@ def use_threads(count: int) -> None:
 
 
 @functools.cache
-def half_is_quicker() -> bool:
-    """Whether matrix products are quicker here in bfloat16 than in float32, tried once. A processor that does not
-    multiply such numbers itself can take fifty times as long."""
+def half_is_quicker(device: str = "cpu") -> bool:
+    """Whether matrix products are quicker there in bfloat16 than in float32. Of the processor, tried once: one that
+    does not multiply such numbers itself can take fifty times as long."""
     import torch
+
+    if device != "cpu":
+        return True
 
     def seconds(number: torch.dtype) -> float:
         one = torch.ones(256, 256, dtype=number)

@@ -61,6 +61,17 @@ def test_a_jump_is_taught_by_the_truth_and_by_where_the_model_would_land(teacher
     assert torch.equal(found.target[~moving], asked.target[~moving])
 
 
+def test_a_jump_reaches_where_small_steps_lead_from_the_same_noise(teacher, passage, asked):
+    def decided(teacher, seen):
+        return SimpleNamespace(pictures=0.4 * seen.frame.noised.sign())
+
+    config = ObjectiveConfig(folded=1.0, slowly=5)
+    found = aim(decided, teacher, passage, asked, config, alpha=1.0)
+    moving = asked.noise > 0
+    torch.testing.assert_close(found.target[moving], 0.4 * asked.canvas[moving].sign(), atol=1e-4, rtol=1e-4)
+    assert torch.equal(found.target[~moving], asked.target[~moving])
+
+
 def test_strengths_are_told_apart():
     stream, harmonics = make_stream(pictures="pixels"), torch.arange(16)
     looks = [Look(torch.zeros(1), torch.zeros(1), 0, 2, strength=strength) for strength in (1.0, 1.5, 2.0, 2.5)]

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from wmenv.models.config import StreamConfig
+from wmenv.models.sequence import run_passage
 from wmenv.models.stream import Stream
 from wmenv.train.asked import ObjectiveConfig
+from wmenv.train.folding import aim
 from wmenv.train.history import remembering, resampled
-from wmenv.train.loop import fit_to_data
-from wmenv.train.objective import passage_of
+from wmenv.train.loop import fit_to_data, moved_to
+from wmenv.train.objective import losses, passage_of
 from wmenv.train.palette import palette_of
 
 WHOLE = ObjectiveConfig(forget=0, fade=0, wrong=0, grain=0, resampled=0.5, sweeps=2)
@@ -69,3 +71,14 @@ def test_the_last_of_the_passages_remember_what_was_made_of_them(lesson):
 def test_without_a_share_nothing_is_drawn(lesson):
     config = WHOLE.model_copy(update={"resampled": 0.0})
     assert resampled(None, lesson.model, lesson.passage, lesson.asked, config, seed=0) is lesson.passage
+
+
+def test_a_lesson_computes_where_the_weights_are(lesson):
+    """On a device that holds no numbers but, like a GPU, refuses what is on another."""
+    model, elsewhere = lesson.model.to("meta"), lambda part: moved_to(part, "meta")
+    batch, passage, asked = elsewhere(lesson.batch), elsewhere(lesson.passage), elsewhere(lesson.asked)
+    passage = resampled(run_passage, model, passage, asked, WHOLE, seed=0)
+    if model.config.pictures == "pixels":
+        asked = aim(run_passage, model, passage, asked, WHOLE.model_copy(update={"slowly": 2, "guided": 0.5}), 0.5)
+    found = losses(model, passage, asked, batch, WHOLE)
+    assert {value.device.type for value in found.values()} == {"meta"}

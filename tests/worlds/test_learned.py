@@ -76,7 +76,7 @@ def test_one_of_pixels_keeps_it_too(in_pixels, clause):
 
 def test_half_precision_is_taken_where_it_is_quicker(weights, monkeypatch):
     for quicker, number in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr("wmenv.worlds.learned.half_is_quicker", lambda quicker=quicker: quicker)
+        monkeypatch.setattr("wmenv.worlds.learned.half_is_quicker", lambda device, quicker=quicker: quicker)
         assert LearnedWorld(weights, bf16="quicker").spec.provenance["dtype"] == f"torch.{number}"
     with pytest.raises(OptionError, match="'quicker'"):
         LearnedWorld(weights, bf16="fast")

@@ -21,7 +21,7 @@ def meant(streamer: Streamer, memory: Memory, sound: Tensor) -> tuple[Tensor, Te
     any."""
     rows, actions = len(sound), streamer.config.actions
     tried = {name: value.repeat_interleave(actions, 0) for name, value in memory.items()}
-    said = streamer.step(tried, torch.arange(actions).repeat(rows), passes=1).said.sound
+    said = streamer.step(tried, torch.arange(actions, device=sound.device).repeat(rows), passes=1).said.sound
     assert said is not None, "only a stream that sounds is asked to listen"
     said = said.float().view(rows, actions, -1)
     ringing = said.median(1, keepdim=True).values  # from before, whatever is done: in what is played it may be or not

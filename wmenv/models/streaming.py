@@ -95,7 +95,8 @@ class Streamer:
 
     def rehearse(self, rows: int) -> None:
         """One look of so many rows at nothing, to be compiled or timed."""
-        memory = self.empty(torch.arange(rows), torch.zeros(rows, self.config.slot, dtype=torch.int64))
+        seeds = torch.arange(rows, device=self.motions.device)
+        memory = self.empty(seeds, seeds.new_zeros(rows, self.config.slot))
         self.begin(memory, passes=1)
 
     # --- steps ---

@@ -124,7 +124,7 @@ class Tiles(nn.Module):
         """
         order = self.sight.argsort(stable=True)
         ladder = chances[..., order].cumsum(-1)
-        last = torch.bincount(self.sight, minlength=3).cumsum(0) - 1
+        last = (self.sight <= torch.arange(3, device=order.device)[:, None]).sum(1) - 1
         edges = F.pad(ladder[..., last.clamp(min=0)] * (last >= 0), (1, 0))
         sort = (edges[..., 1:-1] < shared[..., None] * edges[..., -1:]).sum(-1, keepdim=True)
         low, high = edges.gather(-1, sort).squeeze(-1), edges.gather(-1, sort + 1).squeeze(-1)

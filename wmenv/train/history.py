@@ -59,7 +59,7 @@ def resampled(run: Run, drawer: Stream, passage: Passage, asked: Asked, config: 
     unseen = own.frame.age.view(truth.shape[:3]) == 0 if known_by_place else asked.noise[-count:] == 1
     told = like(unseen, truth)
     rows = len(own.frame.action)
-    seeds = torch.arange(rows) + seed * rows
+    seeds = torch.arange(rows, device=truth.device) + seed * rows
     for sweep in range(config.sweeps):
         drawn = _finished(drawer, run, own, seeds, sweep)
         own = remembering(drawer, own, torch.where(told, truth, drawn.view(truth.shape)))

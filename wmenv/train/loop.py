@@ -11,8 +11,9 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,6 +62,7 @@ class TrainConfig(Config):
     decay: float = 0.02
     average: float = 0.998  # of the averaged weights that are shipped
     clip: float = 1.0
+    device: str = "cpu"  # or "cuda"
     threads: int = 0  # 0: leave torch's choice
     compile: bool = True
     bf16: bool | None = None  # products in half precision; if not said, where they are quicker on this machine
@@ -116,6 +118,8 @@ def begin(config: TrainConfig, facts: dict) -> Run:
         share(averaged, facts["traits"])
     averaged.load_state_dict(model.state_dict())
     averaged.requires_grad_(False)
+    model.to(config.device)
+    averaged.to(config.device)
     return Run(model, averaged, optimisers_of(model, config))
 
 
@@ -176,7 +180,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     config = config.model_copy(update={"model": model})
     left = _last(out) if resume else None
     if config.bf16 is None:
-        config = config.model_copy(update={"bf16": left["config"]["bf16"] if left else half_is_quicker()})
+        config = config.model_copy(update={"bf16": left["config"]["bf16"] if left else half_is_quicker(config.device)})
     run = begin(config.model_copy(update={"start": ""}) if left else config, episodes.facts)
     if left:
         run.restore(_of_this_run(left, out, config, len(episodes)))
@@ -228,12 +232,25 @@ class Lesson:
         batch = batch if config.anchored else batch.unanchored()
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         passage, asked = passage_of(batch, run.model, self.palette, config.objective, generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        batch, passage, asked = (moved_to(part, config.device) for part in (batch, passage, asked))
+        with torch.autocast(torch.device(config.device).type, torch.bfloat16, enabled=config.bf16):
             passage = resampled(self._said, run.averaged, passage, asked, config.objective, run.step)
             if not self.palette.plain:
                 alpha = share_taught_by_data(run.step / config.steps, config.objective)
                 asked = aim(self._said, run.averaged, passage, asked, config.objective, alpha)
             return self._losses(run.model, passage, asked, batch, config.objective)
+
+
+def moved_to(value: Any, device: str) -> Any:
+    """A tensor, or a dataclass or dictionary of them, on that device. Chance is drawn on the host, so that a run sees
+    the same noise wherever it computes."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: moved_to(part, device) for name, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{name: moved_to(part, device) for name, part in vars(value).items()})
+    return value
 
 
 @torch.no_grad()

@@ -75,7 +75,7 @@ def _facts(said: Readout, batch: Batch, reach: float) -> dict[str, Tensor]:
     """The losses of the read-out token."""
     end, reward = batch.end.flatten(), batch.reward.flatten()
     happened = 1 + 9 * (end > 0)
-    motion = said.motion.float()[torch.arange(len(end)), batch.next_action.flatten()]
+    motion = said.motion.float()[torch.arange(len(end), device=end.device), batch.next_action.flatten()]
     applied = batch.applied.flatten()
     typed = (applied >= 0).float()
     bins = two_hot(reward, said.reward.shape[-1], reach)

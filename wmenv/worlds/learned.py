@@ -75,7 +75,7 @@ class LearnedWorld:
     those and the last frame, "none" nothing. Of a bank of key frames, `routed` says how many are heard, and `routing`
     whether those that show what is in "view" or the most "recent". A world of pixels that was taught to may follow what
     is asked with more `strength` than the data do. `threads` is how many a step takes, or "quickest": what is quickest
-    here for that many rows, tried before the first of them begins.
+    here for that many rows, tried before the first of them begins. `device` is where it computes, such as "cuda".
 
     A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
     sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
@@ -94,6 +94,7 @@ class LearnedWorld:
         routing: str | None = None,
         strength: float = 1.0,
         threads: int | Literal["quickest"] | None = None,
+        device: str = "cpu",
     ) -> None:
         if threads not in (None, "quickest") and not (isinstance(threads, int) and threads > 0):
             raise OptionError(f"threads is a number from 1 on, or 'quickest', got {threads!r}.")
@@ -104,10 +105,10 @@ class LearnedWorld:
         if not 1 <= passes <= MOST_PASSES:
             raise OptionError(f"passes is 1 to {MOST_PASSES}, got {passes}.")
         self.passes, self._strength = passes, strength
-        half = half_is_quicker() if bf16 == "quicker" else bool(bf16)
+        half = half_is_quicker(device) if bf16 == "quicker" else bool(bf16)
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
         self._streamer, self._facts, vocabulary = _loaded(
-            str(weights), _written(weights), half, compiled, memory, strength, tuple(hears.items())
+            str(weights), _written(weights), half, compiled, memory, strength, device, tuple(hears.items())
         )
         self._words = vocabulary
         self._threads = Threads(threads, self._streamer.rehearse)
@@ -115,7 +116,7 @@ class LearnedWorld:
         if not 1 <= strength <= strongest:
             taught = f"up to {strongest:g}" if strongest > 1 else "nothing but 1, as the data do"
             raise OptionError(f"these weights were taught to follow with strength {taught}; got {strength:g}.")
-        self.config = self._streamer.config
+        self.config, self._device = self._streamer.config, torch.device(device)
         self._instructions: dict[str, str] = self._facts["instructions"]
         unpaid = self._facts["spec"].get("unpaid", ("explore",))
         paid = [name for name in self._instructions if name not in unpaid]
@@ -198,19 +199,19 @@ class LearnedWorld:
         check_directions(directions, self.spec)
         words, hearing = self._heard(directions), [row for row, said in enumerate(directions) if said and said.sound]
         memory = state.consume().tensors
-        action = torch.from_numpy(actions).to(memory["seed"].device)
+        action = torch.from_numpy(actions).to(self._device)
         with self._threads.held(len(action)):
             if hearing:
                 action, understood = self._listen(memory, action, hearing, directions)
             drawn = self._streamer.step(memory, action, words, self.passes)
         shown = _shown(drawn, self.config.reward_range)
         if hearing:
-            shown["applied"][hearing] = understood
+            shown["applied"][hearing] = understood.cpu()
         return TensorState(self._tag, memory), self._outcome(shown, directions)
 
     def revive(self, data: bytes) -> TensorState:
         """The state that `to_bytes` wrote, by this world or by another process that has the same weights."""
-        return TensorState.from_bytes(data, self._tag)
+        return TensorState.from_bytes(data, self._tag, self._device)
 
     # --- words out ---
 
@@ -219,7 +220,7 @@ class LearnedWorld:
         self.spec.need("words")
         module, _, name = TELLERS[self._facts["source"]].partition(":")
         caption_of = getattr(importlib.import_module(module), name)
-        return [caption_of(tiles) for tiles in self._live(state)["shown"].numpy()]
+        return [caption_of(tiles) for tiles in self._live(state)["shown"].cpu().numpy()]
 
     def instructions(self, state: State) -> list[str]:
         """What each row was told to do."""
@@ -242,12 +243,13 @@ class LearnedWorld:
     def _dream(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[TensorState, dict[str, Tensor]]:
         tasks = [start.template or self.task for start in starts]
         told = np.stack([self._words.encode(self._instructions[task], self.config.slot) for task in tasks])
-        memory = self._streamer.empty(torch.tensor([_signed(seed) for seed in seeds]), torch.from_numpy(told))
+        signed = torch.tensor([_signed(seed) for seed in seeds], device=self._device)
+        memory = self._streamer.empty(signed, torch.from_numpy(told).to(self._device))
         names = list(self._instructions)
-        memory["task"] = torch.tensor([names.index(task) for task in tasks], dtype=torch.int8)
+        memory["task"] = torch.tensor([names.index(task) for task in tasks], dtype=torch.int8, device=self._device)
         shown = [row for row, start in enumerate(starts) if start.picture is not None]
         if shown:
-            frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in shown]))
+            frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in shown])).to(self._device)
             self._first_frames(memory, shown, self._streamer.model.pictures.read(frames))
         self._first_frames(memory, [row for row in range(len(starts)) if row not in shown], None)
         self._prompt(memory, starts)
@@ -269,7 +271,7 @@ class LearnedWorld:
         for sentence in itertools.chain(*sentences):
             if why := self._too_long(sentence) or self._strange(sentence):
                 raise DirectionError(f"cannot start from the prompt {sentence!r}: {why}")
-        still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64)
+        still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64, device=self._device)
         for turn in range(max(map(len, sentences), default=0)):
             rows = [row for row, said in enumerate(sentences) if turn < len(said)]
             part = TensorState(self._tag, {name: value[rows] for name, value in memory.items()})
@@ -285,7 +287,8 @@ class LearnedWorld:
         if not any(said):
             return None
         texts = [None if text is None or self._too_long(text) else text for text in said]
-        return torch.from_numpy(np.stack([self._words.encode(text, self.config.slot) for text in texts]))
+        words = np.stack([self._words.encode(text, self.config.slot) for text in texts])
+        return torch.from_numpy(words).to(self._device)
 
     def _listen(
         self, memory: dict[str, Tensor], action: Tensor, rows: Sequence[int], directions: Directions
@@ -293,7 +296,7 @@ class LearnedWorld:
         """The actions, where those `rows` that understand what they hear do that instead; and which of them do."""
         pcm = np.stack([np.frombuffer(directions[row].sound, "<i2") for row in rows]) / np.float32(32768)
         part = {name: value[rows] for name, value in memory.items()}
-        asked, understood = meant(self._streamer, part, torch.from_numpy(pcm))
+        asked, understood = meant(self._streamer, part, torch.from_numpy(pcm).to(self._device))
         obeyed = action.clone()
         obeyed[rows] = asked.where(understood, action[rows])
         return obeyed, understood
@@ -303,7 +306,7 @@ class LearnedWorld:
         told = directions is not None and any(directions)
         pose = shown["pose"].float().numpy() * np.array([1, 1, math.pi / 2], np.float32)
         return Outcome(
-            frames=self._streamer.model.pictures.draw(shown["shown"]).numpy(),
+            frames=self._streamer.model.pictures.draw(shown["shown"]).cpu().numpy(),
             reward=shown["reward"].float().numpy() if self.spec.reward else None,
             terminated=shown["end"].numpy() if self.spec.terminates else None,
             audio=_pcm(shown["sound"]) if self.spec.audio else None,
@@ -348,6 +351,7 @@ def _loaded(
     compiled: bool,
     memory: str,
     strength: float,
+    device: str,
     hears: tuple[tuple[str, Any], ...],
 ) -> tuple[Streamer, dict, Vocabulary]:
     """Weights are read once per process and setting, and again when others were written in their place."""
@@ -355,8 +359,10 @@ def _loaded(
     model.config = StreamConfig.model_validate(model.config.model_dump() | dict(hears))
     if "spec" not in facts:
         raise UnsupportedError(f"{weights} holds bare weights; export it with its source's facts to make it a world.")
-    if bf16:
-        model = model.to(torch.bfloat16)
+    try:
+        model = model.to(device, torch.bfloat16 if bf16 else None)
+    except (RuntimeError, AssertionError) as problem:
+        raise OptionError(f"the device {device!r} cannot be used here: {problem}") from problem
     return (CompiledStreamer if compiled else Streamer)(model, memory, strength), facts, Vocabulary(model.config.words)
 
 
@@ -373,11 +379,12 @@ def _signed(seed: int) -> int:
 
 
 def _shown(drawn: Drawn, reach: float) -> dict[str, Tensor]:
-    """What a step shows of each row, as plain tensors."""
+    """What a step shows of each row, as plain tensors: the picture where it was made, for it is still to be drawn, the
+    rest on the host."""
     said = drawn.said
-    shown = {"shown": drawn.shown, "pose": drawn.pose, "reward": reach * rewards(said.reward)}
-    shown |= {"end": said.end > 0, "applied": said.receipt > 0}
-    return shown | ({"sound": said.sound.float()} if said.sound is not None else {})
+    shown = {"shown": drawn.shown, "pose": drawn.pose.cpu(), "reward": reach * rewards(said.reward.cpu())}
+    shown |= {"end": said.end.cpu() > 0, "applied": said.receipt.cpu() > 0}
+    return shown | ({"sound": said.sound.float().cpu()} if said.sound is not None else {})
 
 
 def rewards(said: Tensor) -> Tensor:
@@ -399,7 +406,7 @@ def _still(memory: dict[str, Tensor], samples: int) -> dict[str, Tensor]:
     """What rows show that have just begun: no reward, no end, silence."""
     rows = len(memory["seed"])
     nothing = torch.zeros(rows)
-    shown = {"shown": memory["shown"], "pose": memory["pose"], "reward": nothing, "end": nothing > 0}
+    shown = {"shown": memory["shown"], "pose": memory["pose"].cpu(), "reward": nothing, "end": nothing > 0}
     return shown | {"applied": nothing > 0, "sound": torch.zeros(rows, samples)}
 
 
