@@ -31,12 +31,13 @@ EMPTY_HANDED = np.array([not tile.carried for tile in CATALOGUE.tiles])
 @dataclass
 class Listened:
     """One entry per moment: what was heard; whether it was taken for the action that made it; whether what is held and
-    what is ahead are what they became; and the share of what stays as it was among the other places that are shown
-    before and after. `refused` has one entry for each moment at which nothing could sound like that."""
+    what is ahead are what they became, and whether they still are when the viewer then stands still; and the share of
+    what stays as it was among the other places that are shown before and after. `refused` has one entry for each moment at which nothing could sound like that."""
 
     event: np.ndarray
     recognised: np.ndarray
     effect: np.ndarray
+    lasting: np.ndarray
     untouched: np.ndarray
     refused: np.ndarray
 
@@ -51,7 +52,9 @@ def run_listening(streamer: Streamer, episodes: Episodes, moments: int, passes: 
     heard = torch.from_numpy(episodes.sound_at(frames[:, None])[:, 0])
     asked, understood = meant(streamer, memory, heard)
     drawn = streamer.step(memory, asked.where(understood, ACTIONS.noop), episodes.words_at(frames), passes)
-    after, true, before = palette.tiles(drawn.shown).numpy(), episodes.tiles[frames], episodes.tiles[frames - 1]
+    then = streamer.step(memory, torch.full_like(asked, ACTIONS.noop), None, passes)
+    after, later = (palette.tiles(each.shown).numpy() for each in (drawn, then))
+    true, before = episodes.tiles[frames], episodes.tiles[frames - 1]
     idle = _idle(episodes, rng, len(HANDLED) * each)
     bystander = _beside(streamer, palette, episodes, idle)
     _, misheard = meant(streamer, bystander, heard[torch.arange(len(idle)) % len(heard)])
@@ -62,6 +65,7 @@ def run_listening(streamer: Streamer, episodes: Episodes, moments: int, passes: 
         event=np.array(SOUNDS)[events],
         recognised=understood.numpy() & (asked.numpy() == episodes.action[frames]),
         effect=(after == true)[:, touched].all(-1),
+        lasting=(later == true)[:, touched].all(-1),
         untouched=((after == before) & rest).sum(-1) / rest.sum(-1).clip(1),
         refused=~misheard.numpy(),
     )

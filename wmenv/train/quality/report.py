@@ -127,6 +127,8 @@ def _listened(streamer: Streamer, episodes: Episodes, passes: int, moments: int)
         "sound_refused_when_it_should": float(found.refused.mean()),
         "handled_ok": _with_interval(found.effect.astype(float)),
         "handled_by_event": _by_event(found.event, found.effect),
+        "handled_and_stays": _with_interval(found.lasting[found.effect].astype(float)),
+        "handled_and_stays_by_event": _by_event(found.event[found.effect], found.lasting[found.effect]),
         "handled_untouched": _with_interval(found.untouched),
     }
 
