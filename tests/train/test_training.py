@@ -224,3 +224,16 @@ def test_sounds_are_made_while_standing_still(episodes):
         assert (episodes.sound_at(frames[:, None]) != 0).any(-1).all()
     batch = episodes.batch(0, 0, 16, 3, Around(sounds=1.0))
     assert (batch.sound != 0).any(-1).any(-1).all()
+
+
+def test_typed_sentences_stand_anywhere_but_whole(episodes):
+    batch = episodes.batch(0, 1, 64, 5, Around(directed=1.0))
+    sentences = {tuple(row[row > 0]) for row in episodes.text_words}
+    starts = set()
+    for words in batch.words[:, 1:].flatten(0, 1).numpy():
+        said = np.flatnonzero(words)
+        if len(said):
+            assert tuple(words[said]) in sentences
+            assert said[-1] - said[0] + 1 == len(said)
+            starts.add(said[0])
+    assert starts == {0, 1, 2, 3}

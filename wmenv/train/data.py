@@ -21,6 +21,7 @@ from wmenv.train.collect import read_facts, read_shards
 
 TYPED = 2  # directions in one passage
 SILENT = 255
+LATEST = 3  # words that may seem to stand before a typed sentence
 
 
 @dataclass
@@ -174,6 +175,7 @@ class Episodes:
         following = np.minimum(index + 1, len(self) - 1)
         last = index + 1 == self.stop[self.episode[index]]
         words, heard = self._heard(index)
+        words[:, 1:] = _further_on(rng, words[:, 1:])
         arrays = {
             "tiles": self.tiles[index].astype(np.int64),
             "place": self.place[index].astype(np.int64),
@@ -279,6 +281,14 @@ class Episodes:
             events = np.where((past >= begin)[..., None], self.sound[past], SILENT)
             pcm += bank[np.minimum(events, len(bank) - 1), age].sum(-2)
         return pcm.clip(-1, 1)
+
+
+def _further_on(rng: np.random.Generator, words: np.ndarray) -> np.ndarray:
+    """(..., slot) sentences, every other one moved up to `LATEST` words along its slot: what a word means must not hang
+    on how many stand before it, or "now it gets dark" is another language than "it gets dark"."""
+    room = np.minimum((words == 0).sum(-1), LATEST)
+    by = rng.integers(0, room + 1) * (rng.random(room.shape) < 0.5)
+    return np.take_along_axis(words, (np.arange(words.shape[-1]) - by[..., None]) % words.shape[-1], -1)
 
 
 def _places(pose: np.ndarray, anchor: tuple[float, float], side: int) -> np.ndarray:

@@ -31,13 +31,15 @@ EMPTY_HANDED = np.array([not tile.carried for tile in CATALOGUE.tiles])
 @dataclass
 class Listened:
     """One entry per moment: what was heard; whether it was taken for the action that made it; whether what is held and
-    what is ahead are what they became, and whether they still are when the viewer then stands still; and the share of
-    what stays as it was among the other places that are shown before and after. `refused` has one entry for each moment at which nothing could sound like that."""
+    what is ahead are what they became, and whether they still are when the viewer then stands still (`last`, unless the
+    episode was `over`); and the share of what stays as it was among the other places that are shown before and after.
+    `refused` has one entry for each moment at which nothing could sound like that."""
 
     event: np.ndarray
     recognised: np.ndarray
     effect: np.ndarray
-    lasting: np.ndarray
+    last: np.ndarray
+    over: np.ndarray
     untouched: np.ndarray
     refused: np.ndarray
 
@@ -65,7 +67,8 @@ def run_listening(streamer: Streamer, episodes: Episodes, moments: int, passes: 
         event=np.array(SOUNDS)[events],
         recognised=understood.numpy() & (asked.numpy() == episodes.action[frames]),
         effect=(after == true)[:, touched].all(-1),
-        lasting=(later == true)[:, touched].all(-1),
+        last=(later == true)[:, touched].all(-1),
+        over=episodes.end[frames],
         untouched=((after == before) & rest).sum(-1) / rest.sum(-1).clip(1),
         refused=~misheard.numpy(),
     )

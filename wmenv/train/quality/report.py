@@ -122,13 +122,14 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
 
 def _listened(streamer: Streamer, episodes: Episodes, passes: int, moments: int) -> dict[str, Any]:
     found = run_listening(streamer, episodes, moments, passes)
+    goes_on = found.effect & ~found.over
     return {
         "sound_recognised": float(found.recognised.mean()),
         "sound_refused_when_it_should": float(found.refused.mean()),
         "handled_ok": _with_interval(found.effect.astype(float)),
         "handled_by_event": _by_event(found.event, found.effect),
-        "handled_and_stays": _with_interval(found.lasting[found.effect].astype(float)),
-        "handled_and_stays_by_event": _by_event(found.event[found.effect], found.lasting[found.effect]),
+        "handled_and_stays": _with_interval(found.last[goes_on].astype(float)),
+        "handled_and_stays_by_event": _by_event(found.event[goes_on], found.last[goes_on]),
         "handled_untouched": _with_interval(found.untouched),
     }
 
