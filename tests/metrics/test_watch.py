@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -155,8 +156,22 @@ def test_rows_are_watched_alone_whatever_runs_beside_them():
     for t in range(150):
         active = np.array([True, t < 100, True])
         eye.look(active, np.array([plan[t] for plan in plans]), np.stack([frames[t + 1] for frames in films]))
-    assert eye.record(0) == watch(films[0], plans[0])
-    assert eye.record(1) == watch(films[1][:101], plans[1][:100])
+    assert_alike(eye.record(0), watch(films[0], plans[0]))
+    assert_alike(eye.record(1), watch(films[1][:101], plans[1][:100]))
+
+
+def assert_alike(one: Any, other: Any) -> None:
+    """The same, but for the last bits of sums that some processors form in another order beside other rows."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_alike(one[name], other[name])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for here, there in zip(one, other, strict=True):
+            assert_alike(here, there)
+    else:
+        assert one == (pytest.approx(other, rel=1e-6) if isinstance(other, float) else other)
 
 
 def test_a_stride_watches_windows_and_says_how_much():
