@@ -8,6 +8,7 @@ from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
 from wmenv.train.quality.forced import calibration, f1, matthews
 from wmenv.train.quality.free import Free, motion_agreement, places_known, self_consistency
+from wmenv.train.quality.hands import DROP, PICKUP, STAY, _came, _event
 from wmenv.train.quality.law import UNSEEN, determined, lawful
 
 
@@ -84,3 +85,16 @@ def test_calibration_holds_what_was_said_against_what_came():
     rare, likely = calibration(chance, came)
     assert rare == {"n": 50, "said": 0.0005, "came": 0.0}
     assert likely == {"n": 10, "said": 0.7, "came": 0.7}
+
+
+def test_what_hands_do_comes_to_what_it_must():
+    me, ball, floor = (CATALOGUE.encode(*tile) for tile in (("agent", "red"), ("ball", "blue"), ("floor",)))
+    full = CATALOGUE.encode("agent", "red", carried="blue ball")
+    assert _event(PICKUP, me, ball) == "taken"
+    assert _event(DROP, full, floor) == "put down"
+    assert _event(STAY, full, floor) == _event(PICKUP, full, ball) == "held"
+    assert _event(PICKUP, me, floor) == _event(DROP, me, ball) == "left alone"
+    assert _came("taken", np.array([me, ball]), np.array([full, floor]))
+    assert not _came("taken", np.array([me, ball]), np.array([full, ball]))
+    assert _came("put down", np.array([full, floor]), np.array([me, ball]))
+    assert not _came("held", np.array([full, floor]), np.array([full, ball])), "it lies there again"

@@ -29,6 +29,7 @@ from wmenv.train.quality.free import (
     tile_shares,
     valid_rate,
 )
+from wmenv.train.quality.hands import run_hands
 from wmenv.train.quality.listening import run_listening
 from wmenv.worlds.learned import WEIGHTS
 
@@ -49,6 +50,7 @@ def measure(
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
     figures |= _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
+    figures |= _hands(streamer, explore, passes, rows=48, steps=40 if quick else 200)
     return figures | _listened(streamer, episodes, passes, moments=60 if quick else 300)
 
 
@@ -118,6 +120,12 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
             figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
             figures["accepted_when_it_should"] = float(found.applied[can].mean())
     return figures
+
+
+def _hands(streamer: Streamer, told: np.ndarray, passes: int, rows: int, steps: int) -> dict[str, Any]:
+    found = run_hands(streamer, told, np.arange(100, 100 + rows), steps, passes)
+    counts = {str(event): int((found.event == event).sum()) for event in np.unique(found.event)}
+    return {"hands_right": _by_event(found.event, found.right), "hands_moments": counts}
 
 
 def _listened(streamer: Streamer, episodes: Episodes, passes: int, moments: int) -> dict[str, Any]:
