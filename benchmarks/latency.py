@@ -100,6 +100,8 @@ def main() -> None:
         print(f"K={passes}  p50 {p50:6.2f} ms  p95 {p95:6.2f}  p99 {p99:6.2f}", flush=True)
     engines = {}
     for name, settings in engines_here().items():
+        if not settings:  # plain float32 was timed above
+            continue
         p50, p99 = np.percentile(step_times(gridrooms("explore", **settings), steps), (50, 99))
         engines[name] = {"p50": p50, "p99": p99}
         print(f"K=2, {name}: p50 {p50:.2f} ms  p99 {p99:.2f}", flush=True)

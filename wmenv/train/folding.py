@@ -88,11 +88,11 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
         alone = heedless(own, torch.ones_like(restraint[:count]) > 0, teacher.config.actions)
         unled = end(alone, z, time, time, torch.ones_like(restraint))
         x = (x + _wide(1 - restraint) * (led - unled)).clamp(-1, 1)
-    steps, shares = max(config.slowly, 1), (later(time, pictures.shift), later(to, pictures.shift))
-    between = [sooner(torch.lerp(*shares, done / steps), pictures.shift) for done in range(1, steps + 1)]
+    shares = later(time, pictures.shift), later(to, pictures.shift)
     if config.slowly:
-        midway = jump(z, led, _wide(time), _wide(between[0]))
-        for at, until in pairwise(between):
+        shorter = [sooner(torch.lerp(*shares, n / config.slowly), pictures.shift) for n in range(1, config.slowly + 1)]
+        midway = jump(z, led, _wide(time), _wide(shorter[0]))
+        for at, until in pairwise(shorter):
             midway = jump(midway, end(own, midway, at, at, restraint), _wide(at), _wide(until))
         pull = (z - midway) / _wide((time - to).clamp(min=SOONEST))
         x = torch.where(_wide(time - to > SOONEST), z - _wide(time) * pull, x).clamp(-1, 1)

@@ -7,7 +7,6 @@ another guess at it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -18,11 +17,10 @@ from wmenv.models.pixels import Pixels
 from wmenv.models.place import like
 from wmenv.models.position import places_in_view
 from wmenv.models.sequence import Passage
-from wmenv.models.stream import Frame, Readout, Stream
+from wmenv.models.stream import Frame, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.data import Batch
-
-Run = Callable[[Stream, Passage], Readout]
+from wmenv.train.folding import Run
 
 
 def faded(

@@ -18,13 +18,6 @@ from wmenv.sources.gridrooms.env import GridRooms
 from wmenv.sources.gridrooms.layout import AROUND
 from wmenv.sources.gridrooms.places import TURNED_OFFSETS
 from wmenv.sources.gridrooms.routes import (
-    DROP,
-    FORWARD,
-    LEFT,
-    PICKUP,
-    RIGHT,
-    STAY,
-    TOGGLE,
     Cell,
     backwards,
     cells,
@@ -37,6 +30,7 @@ from wmenv.sources.gridrooms.routes import (
     stroll,
     thing_at,
 )
+from wmenv.sources.gridrooms.spec import DROP, FORWARD, LEFT, PICKUP, RIGHT, STAY, TOGGLE
 from wmenv.sources.gridrooms.tiles import THINGS
 
 T = TypeVar("T")

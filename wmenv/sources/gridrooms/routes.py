@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from minigrid.core.world_object import Key, WorldObj
 
 from wmenv.sources.gridrooms.layout import AROUND, SIZE
+from wmenv.sources.gridrooms.spec import FORWARD, LEFT, RIGHT, TOGGLE
 
 if TYPE_CHECKING:
     from wmenv.sources.gridrooms.env import GridRooms
-
-LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, STAY = range(7)
 
 Cell = tuple[int, int]
 Stand = tuple[int, int, int]  # x, y, minigrid direction

@@ -8,6 +8,7 @@ from wmenv.sources.gridrooms.grammar import SUGGESTIONS
 from wmenv.sources.gridrooms.tasks import TASKS
 from wmenv.sources.gridrooms.tiles import FRAME
 
+LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, STAY = range(7)
 ACTIONS = ActionTable(
     names=("left", "right", "forward", "pickup", "drop", "toggle", "stay"),
     noop=6,

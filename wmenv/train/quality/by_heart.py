@@ -47,7 +47,6 @@ def learn_by_heart(model: StreamConfig, steps: int = 240) -> float:
             bf16=False,
         )
         run, episodes = train(lesson), Episodes(data, model.slot)
-    shown = folded(run.averaged) if model.pictures == "tiles" else run.averaged
-    forced = run_forced(Streamer(shown), episodes, np.zeros(1, np.int64), len(episodes) - 1, passes=2)
+    forced = run_forced(Streamer(folded(run.averaged)), episodes, np.zeros(1, np.int64), len(episodes) - 1, passes=2)
     error = forced.error[forced.alive]
     return decibels(float(error.sum()), error.size)

@@ -14,17 +14,13 @@ import torch
 
 from wmenv.models.streaming import Streamer
 from wmenv.models.words import Vocabulary
-from wmenv.sources.gridrooms.spec import ACTIONS
-from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS, THINGS, VIEW
+from wmenv.sources.gridrooms.spec import DROP, FORWARD, LEFT, PICKUP, RIGHT, STAY, TOGGLE
+from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS, THINGS
 from wmenv.train.palette import Palette
+from wmenv.train.quality.listening import AHEAD
 
-AHEAD = AGENT_SLOT - VIEW
-LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, STAY = range(7)
 CHANCES = {LEFT: 0.07, RIGHT: 0.07, FORWARD: 0.03, PICKUP: 0.2, DROP: 0.2, TOGGLE: 0.03, STAY: 0.4}
-assert ACTIONS.noop == STAY
-
-KIND = np.array([tile.kind for tile in CATALOGUE.tiles])
-COLOUR = np.array([tile.colour for tile in CATALOGUE.tiles])
+KIND, COLOUR = CATALOGUE.kind, CATALOGUE.colour
 CARRIED = np.array([tile.carried for tile in CATALOGUE.tiles])
 
 
