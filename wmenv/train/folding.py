@@ -10,7 +10,7 @@ strongly to follow what was asked is learnt the same way, so it costs no second 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -74,36 +74,70 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
     count = round(config.folded * len(asked.canvas))
     if not count or (alpha == 1 and not config.guided and not config.slowly):
         return asked
-    own = passage.part(slice(count))
-    z, x = (value[:count].flatten(0, 1) for value in (asked.canvas, asked.target))
-    time, to, restraint = asked.level[:count].flatten(0, 1).unbind(-1)
-    pictures = teacher.pictures
-
-    def end(seen: Passage, canvas: Tensor, at: Tensor, until: Tensor, how: Tensor) -> Tensor:
-        frame = replace(seen.frame, noised=canvas, level=torch.stack([at, until, how], -1))
-        return pictures.clean(run(teacher, replace(seen, frame=frame)).pictures, canvas, at).clamp(-1, 1)
-
-    led = end(own, z, time, time, restraint)
+    own, truth = passage.part(slice(count)), asked.target[:count].flatten(0, 1)
+    jumps = Jumps(asked.canvas[:count].flatten(0, 1), *asked.level[:count].flatten(0, 1).unbind(-1))
+    way = Way(run, teacher, own)
+    led, x = way.end(jumps.canvas, jumps.time, jumps.time, jumps.restraint), truth
     if config.guided:
-        alone = heedless(own, torch.ones_like(restraint[:count]) > 0, teacher.config.actions)
-        unled = end(alone, z, time, time, torch.ones_like(restraint))
-        x = (x + _wide(1 - restraint) * (led - unled)).clamp(-1, 1)
-    shares = later(time, pictures.shift), later(to, pictures.shift)
+        unled = replace(way, passage=heedless(own, torch.ones_like(jumps.time[:count]) > 0, teacher.config.actions))
+        away = led - unled.end(jumps.canvas, jumps.time, jumps.time, torch.ones_like(jumps.time))
+        x = (x + _wide(1 - jumps.restraint) * away).clamp(-1, 1)
     if config.slowly:
-        shorter = [sooner(torch.lerp(*shares, n / config.slowly), pictures.shift) for n in range(1, config.slowly + 1)]
-        midway = jump(z, led, _wide(time), _wide(shorter[0]))
-        for at, until in pairwise(shorter):
-            midway = jump(midway, end(own, midway, at, at, restraint), _wide(at), _wide(until))
-        pull = (z - midway) / _wide((time - to).clamp(min=SOONEST))
-        x = torch.where(_wide(time - to > SOONEST), z - _wide(time) * pull, x).clamp(-1, 1)
+        x = _arrived(way, jumps, led, x, config.slowly)
     elif alpha < 1:
-        first = sooner(torch.lerp(*shares, alpha), pictures.shift)
-        midway = jump(z, led, _wide(time), _wide(first))
-        pull = (midway - end(own, midway, first, to, restraint)) / _wide(first.clamp(min=SOONEST))
-        x = (alpha * x + (1 - alpha) * (z - _wide(time) * pull)).clamp(-1, 1)
-    aimed = torch.where(_wide(time > 0), x, asked.target[:count].flatten(0, 1))
-    target = torch.cat([aimed.view(asked.target[:count].shape), asked.target[count:]])
-    return replace(asked, target=target)
+        x = _in_two(way, jumps, led, x, alpha)
+    x = torch.where(_wide(jumps.time > 0), x, truth)
+    return replace(asked, target=torch.cat([x.view(asked.target[:count].shape), asked.target[count:]]))
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """Canvases (rows, patches, colours), the times they are at and are to jump to, and how held back, (rows,) each."""
+
+    canvas: Tensor
+    time: Tensor
+    to: Tensor
+    restraint: Tensor
+
+
+@dataclass(frozen=True)
+class Way:
+    """The way from noise to picture as `teacher` sees it from the frames of a passage."""
+
+    run: Run
+    teacher: Stream
+    passage: Passage
+
+    def end(self, canvas: Tensor, at: Tensor, until: Tensor, restraint: Tensor) -> Tensor:
+        """Where it ends, for canvases at a time that are to jump until another."""
+        frame = replace(self.passage.frame, noised=canvas, level=torch.stack([at, until, restraint], -1))
+        said = self.run(self.teacher, replace(self.passage, frame=frame)).pictures
+        return self.teacher.pictures.clean(said, canvas, at).clamp(-1, 1)
+
+    def between(self, jumps: Jumps, share: float) -> Tensor:
+        """The times at which that share of each jump is made."""
+        shift = self.teacher.pictures.shift
+        return sooner(torch.lerp(later(jumps.time, shift), later(jumps.to, shift), share), shift)
+
+
+def _arrived(way: Way, jumps: Jumps, led: Tensor, x: Tensor, steps: int) -> Tensor:
+    """What each jump must end at to land where so many small steps lead; the first goes towards `led`. Where there is
+    nothing to jump, `x`."""
+    times = [way.between(jumps, n / steps) for n in range(1, steps + 1)]
+    canvas = jump(jumps.canvas, led, _wide(jumps.time), _wide(times[0]))
+    for at, until in pairwise(times):
+        canvas = jump(canvas, way.end(canvas, at, at, jumps.restraint), _wide(at), _wide(until))
+    far = jumps.time - jumps.to
+    pull = (jumps.canvas - canvas) / _wide(far.clamp(min=SOONEST))
+    return torch.where(_wide(far > SOONEST), jumps.canvas - _wide(jumps.time) * pull, x).clamp(-1, 1)
+
+
+def _in_two(way: Way, jumps: Jumps, led: Tensor, x: Tensor, alpha: float) -> Tensor:
+    """What each jump must end at: by a share `alpha` `x`, by the rest where one more jump from there leads."""
+    first = way.between(jumps, alpha)
+    midway = jump(jumps.canvas, led, _wide(jumps.time), _wide(first))
+    pull = (midway - way.end(midway, first, jumps.to, jumps.restraint)) / _wide(first.clamp(min=SOONEST))
+    return (alpha * x + (1 - alpha) * (jumps.canvas - _wide(jumps.time) * pull)).clamp(-1, 1)
 
 
 def _wide(time: Tensor) -> Tensor:
