@@ -92,7 +92,8 @@ def test_what_hands_do_comes_to_what_it_must():
     full = CATALOGUE.encode("agent", "red", carried="blue ball")
     assert _event(PICKUP, me, ball) == "taken"
     assert _event(DROP, full, floor) == "put down"
-    assert _event(STAY, full, floor) == _event(PICKUP, full, ball) == "held"
+    assert _event(STAY, full, floor) == "held"
+    assert _event(PICKUP, full, ball) == _event(DROP, full, ball) == "tried in vain"
     assert _event(PICKUP, me, floor) == _event(DROP, me, ball) == "left alone"
     assert _came("taken", np.array([me, ball]), np.array([full, floor]))
     assert not _came("taken", np.array([me, ball]), np.array([full, ball]))

@@ -8,8 +8,9 @@ import pytest
 from wmenv.errors import OptionError
 from wmenv.sources.gridrooms import CATALOGUE, POLICIES, TASKS, GridRooms, make_policy, place_of_view
 from wmenv.sources.gridrooms.policies import Unhurried
-from wmenv.sources.gridrooms.routes import backwards, stroll
+from wmenv.sources.gridrooms.routes import backwards, front, stroll, thing_at
 from wmenv.sources.gridrooms.sounds import SOUNDS
+from wmenv.sources.gridrooms.spec import PICKUP
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "explore"])
@@ -139,3 +140,18 @@ def test_viewers_stand_still_now_and_then_after_handling_something():
         env.step(actions[-1])
     handled = [after for before, after in pairwise(actions) if before in (3, 4, 5)]
     assert 0.25 < handled.count(6) / len(handled) < 0.6, "three in ten, and what the policy itself does"
+
+
+def test_full_hands_often_try_to_take_another_thing_and_never_get_it():
+    env, policy = GridRooms("explore"), make_policy("hands_full", np.random.default_rng(0))
+    tried = 0
+    for seed in range(5):
+        env.reset(seed=seed)
+        for _ in range(120):
+            held, ahead, action = env.carrying, thing_at(env, front(env)), policy(env)
+            env.step(action)
+            if action == PICKUP and held and ahead and ahead.can_pickup():
+                tried += 1
+                assert env.carrying is held
+                assert thing_at(env, front(env)) is ahead
+    assert tried >= 10

@@ -231,6 +231,20 @@ class PlaceAndLeave(Policy):
         return self.wander(env, self.steps(2, 10))
 
 
+class HandsFull(Policy):
+    """Carries one thing to another, or to a wall or door, and tries in vain to take that too, or to put down there."""
+
+    def think(self, env: GridRooms) -> list[int]:
+        if env.carrying is None:
+            return _then(route(env, facing(cells(env, *THINGS))), PICKUP) or self.wander(env, self.steps(2, 10))
+        if self.chance(0.2):
+            return put_down(env) or self.wander(env, self.steps(2, 10))
+        taken = cells(env, *THINGS) if self.chance(0.7) else cells(env, "door", "wall")
+        approach = route(env, facing([self.pick(taken)])) if taken else None
+        vain = [self.pick((PICKUP, PICKUP, DROP, STAY, TOGGLE)) for _ in range(self.steps(1, 4))]
+        return (approach or self.wander(env, self.steps(1, 6))) + vain
+
+
 class Weird(Policy):
     """Bumps, spins, toggles and grabs far more than anyone sensible would, often in front of something."""
 
@@ -269,6 +283,7 @@ POLICIES: dict[str, type[Policy]] = {
     "explorer": Explorer,
     "look_away_and_return": LookAwayAndReturn,
     "place_and_leave": PlaceAndLeave,
+    "hands_full": HandsFull,
     "weird": Weird,
 }
 

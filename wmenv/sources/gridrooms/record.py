@@ -27,11 +27,12 @@ NO_ACTION = ACTIONS.count
 
 TASK_SHARES = {"explore": 0.4, "reach": 0.15, "fetch": 0.15, "unlock": 0.15, "put_next": 0.15}
 POLICY_SHARES = {
-    "random_walk": 0.2,
-    "solver": 0.25,
+    "random_walk": 0.15,
+    "solver": 0.2,
     "explorer": 0.15,
     "look_away_and_return": 0.15,
     "place_and_leave": 0.1,
+    "hands_full": 0.1,
     "weird": 0.15,
 }
 assert set(TASK_SHARES) == set(TASKS)

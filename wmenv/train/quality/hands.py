@@ -26,8 +26,9 @@ CARRIED = np.array([tile.carried for tile in CATALOGUE.tiles])
 
 @dataclass
 class Handled:
-    """One entry per moment at which somebody took, put down or stood still: what was tried, "taken" and "put down"
-    where that can be done, and whether what is held and what is ahead became what they must."""
+    """One entry per moment at which somebody took, put down or stood still: what came of it, "taken" and "put down"
+    where that can be done and "tried in vain" where hands are full or there is no room, and whether what is held and
+    what is ahead became what they must."""
 
     event: np.ndarray
     right: np.ndarray
@@ -68,7 +69,9 @@ def _event(action: int, me: int, ahead: int) -> str:
         return "taken"
     if action == DROP and full and KIND[ahead] == "floor":
         return "put down"
-    return "held" if full else "left alone"
+    if full:
+        return "held" if action == STAY else "tried in vain"
+    return "left alone"
 
 
 def _came(event: str, old: np.ndarray, new: np.ndarray) -> bool:
