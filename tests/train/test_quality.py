@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from wmenv.sources.gridrooms.env import GridRooms
+from wmenv.sources.gridrooms.grammar import Command
 from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
+from wmenv.train.quality.directed import Directed, _note
 from wmenv.train.quality.forced import calibration, f1, matthews
 from wmenv.train.quality.free import Free, motion_agreement, places_known, self_consistency
 from wmenv.train.quality.hands import DROP, PICKUP, STAY, _came, _event
@@ -99,3 +101,19 @@ def test_what_hands_do_comes_to_what_it_must():
     assert not _came("taken", np.array([me, ball]), np.array([full, ball]))
     assert _came("put down", np.array([full, floor]), np.array([me, ball]))
     assert not _came("held", np.array([full, floor]), np.array([full, ball])), "it lies there again"
+
+
+def test_a_sentence_is_of_the_nearest_and_what_else_fits_it_must_stay():
+    blue, green, floor, box = (
+        CATALOGUE.encode(*tile) for tile in (("ball", "blue"), ("ball", "green"), ("floor",), ("box", "blue"))
+    )
+    before = np.full(49, floor)
+    before[[AGENT_SLOT - 7, AGENT_SLOT - 14, AGENT_SLOT - 21]] = blue, blue, box
+    nearest, both = before.copy(), before.copy()
+    nearest[AGENT_SLOT - 7] = green
+    both[[AGENT_SLOT - 7, AGENT_SLOT - 14]] = green
+    paint, hide = Command("recolour", kind="ball", shade="green"), Command("vanish", kind="box")
+    for command, after, expected in ((paint, nearest, 1.0), (paint, both, 0.0), (hide, before, np.nan)):
+        found = {name: [] for name in Directed.__dataclass_fields__}
+        _note(found, [command], before[None], [after[None]], np.array([True]))
+        assert found["alike"] == pytest.approx([expected], nan_ok=True)

@@ -14,11 +14,13 @@ from wmenv.sources.gridrooms.record import record_episode
 from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
+from wmenv.train.asked import telling
 from wmenv.train.collect import Source, collect, shard_path
 from wmenv.train.data import TYPED, Around
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
+from wmenv.train.palette import Palette
 from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
 from wmenv.worlds.learned import LearnedWorld
@@ -237,3 +239,13 @@ def test_typed_sentences_stand_anywhere_but_whole(episodes):
             assert said[-1] - said[0] + 1 == len(said)
             starts.add(said[0])
     assert starts == {0, 1, 2, 3}
+
+
+def test_what_a_sentence_leaves_alone_weighs_as_much_as_what_it_changes(episodes):
+    batch = episodes.batch(0, 0, 8, 4, Around(directed=1.0))
+    palette = Palette(make_stream(palette=len(episodes.facts["images"])), episodes.facts["images"])
+    told, seen = telling(palette, batch), batch.age > 0
+    typed = batch.applied >= 0
+    assert typed.any()
+    assert (told[typed] == seen[typed]).all()
+    assert told[~typed].float().mean() < 0.1 * seen[~typed].float().mean()

@@ -16,7 +16,7 @@ from wmenv.models.words import Vocabulary
 from wmenv.sources.gridrooms.directions import DOOR_EVENTS, aim, sample_command
 from wmenv.sources.gridrooms.grammar import Command, nonsense, say
 from wmenv.sources.gridrooms.spec import ACTIONS
-from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
+from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS
 from wmenv.train.palette import Palette
 
 PATIENCE = 3  # frames within which an effect counts
@@ -24,14 +24,15 @@ PATIENCE = 3  # frames within which an effect counts
 
 @dataclass
 class Directed:
-    """One entry per sentence: was it possible, did the world say it applied it, is the effect there, and the rest
-    untouched."""
+    """One entry per sentence: was it possible, did the world say it applied it, is the effect there, the rest
+    untouched, and, where more in view than the nearest would fit the sentence, all of that too (else NaN)."""
 
     event: np.ndarray
     possible: np.ndarray
     applied: np.ndarray
     effect: np.ndarray
     untouched: np.ndarray
+    alike: np.ndarray
 
 
 @torch.inference_mode()
@@ -89,6 +90,15 @@ def _note(
         found["applied"].append(bool(applied[row]))
         found["effect"].append(any(hit))
         found["untouched"].append(float((views[-1] == wanted)[rest].mean()))
+        alike = rest & _fits(command, before[row]) if possible else []
+        found["alike"].append(float((views[-1] == wanted)[alike].all()) if any(alike) else np.nan)
+
+
+def _fits(command: Command, view: np.ndarray) -> np.ndarray:
+    """Which slots hold something that the sentence speaks of, were it the nearest."""
+    speaks = command.event in ("vanish", "recolour", *DOOR_EVENTS)
+    colours = np.isin(CATALOGUE.colour[view], [command.colour] if command.colour else COLOURS)
+    return speaks & (CATALOGUE.kind[view] == command.kind) & colours
 
 
 def _acted_on(command: Command, slot: int | None) -> int | None:

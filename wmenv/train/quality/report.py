@@ -117,6 +117,8 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
         figures[name.replace("_ok", "_by_event")] = _by_event(found.event[can], found.effect[can])
         if not held_out:
             figures["untouched"] = _with_interval(found.untouched)
+            alike = found.alike[~np.isnan(found.alike)]
+            figures["alike_untouched"] = _with_interval(alike) if len(alike) else None
             figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
             figures["accepted_when_it_should"] = float(found.applied[can].mean())
     return figures
