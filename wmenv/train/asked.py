@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from wmenv.config import Config
-from wmenv.train.data import Batch
-from wmenv.train.palette import Colours, Palette
 
 
 class ObjectiveConfig(Config):
@@ -32,8 +30,9 @@ class ObjectiveConfig(Config):
     strongest: float = 2.5  # how strongly at most
     heedless: float = 0.1  # share of passages, where any are guided, that hear neither actions nor words
     visible: float = 0.2  # weight of tiles that were given
-    changed: float = 8.0  # weight of hidden tiles that were seen, where they are no longer what their place held, which
-    # only in worlds where nothing changes by chance is asked, and where something was typed
+    changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
+    # only in worlds where nothing changes by chance are such tiles weighed
+    told: float = 1.0  # weight of the other hidden tiles that were seen, where something was typed
     unseen: float = 1.0  # weight of patches of pixels whose place was never seen
     remembered: float = 1.0  # weight of hidden tiles that were seen, but not in the frame before
     motion: float = 0.3
@@ -60,10 +59,3 @@ def amounts(shape: torch.Size, config: ObjectiveConfig, generator: torch.Generat
     level = torch.rand(shape, generator=generator)
     level = (level - config.clean).clamp(min=0) / (1 - config.clean - config.undrawn)
     return level.clamp(max=1.0)
-
-
-def telling(palette: Palette | Colours, batch: Batch) -> Tensor:
-    """Which patches, of those seen before, show what was done: what is not as it was, and, where something was typed,
-    all. What a sentence leaves alone must weigh as much as what it changes, or "the ball" is learnt as every ball."""
-    typed = (batch.applied >= 0)[..., None]
-    return (batch.age > 0) & (typed | palette.changed(batch.place, batch.tiles))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from wmenv.models.tiles import Tiles
-from wmenv.train.asked import Asked, ObjectiveConfig, amounts, telling
+from wmenv.train.asked import Asked, ObjectiveConfig, amounts
 from wmenv.train.data import Batch
 from wmenv.train.palette import Palette
 
@@ -25,8 +25,10 @@ def hide(pictures: Tiles, palette: Palette, batch: Batch, config: ObjectiveConfi
     wrong &= level[..., None] > 0
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
     canvas = torch.where(hidden, pictures.undrawn, torch.where(wrong, other, batch.tiles))
+    changed = ~unknown & palette.changed(batch.place, batch.tiles)
     matters = torch.where(batch.age > 1, config.remembered, 1.0)
-    weight = torch.where(hidden | wrong, torch.where(telling(palette, batch), config.changed, matters), config.visible)
+    matters = torch.where(~unknown & (batch.applied >= 0)[..., None], config.told, matters)
+    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, matters), config.visible)
     return Asked(canvas, hidden.float().mean(-1, keepdim=True), weight, batch.tiles, level)
 
 
