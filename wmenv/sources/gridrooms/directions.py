@@ -13,7 +13,7 @@ import numpy as np
 
 from wmenv.sources.gridrooms.captions import sightings
 from wmenv.sources.gridrooms.grammar import EVENTS, MOST_WORDS, PLACE_WORDS, Command, normalise, parse, say
-from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS, THINGS, VIEW
+from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS, THINGS, VIEW, Tile
 
 if TYPE_CHECKING:
     from wmenv.sources.gridrooms.env import GridRooms
@@ -73,16 +73,26 @@ def _free_floor(command: Command, ids: np.ndarray) -> Aim:
     return Aim(slot)
 
 
+def fitting(command: Command, tile_ids: np.ndarray) -> list[tuple[int, Tile]]:
+    """The view slots of all things or doors of the command's kind and colour, nearest first."""
+    return [
+        (slot, tile)
+        for slot, tile in sightings(tile_ids)
+        if tile.kind == command.kind and command.colour in ("", tile.colour)
+    ]
+
+
 def _something(command: Command, ids: np.ndarray) -> Aim:
     """The nearest thing or door of that kind and colour, unless it is already what it should become."""
-    for slot, tile in sightings(ids):
-        if tile.kind == command.kind and command.colour in ("", tile.colour):
-            already = command.shade == tile.colour or DOOR_EVENTS.get(command.event) == tile.state
-            locked = command.event == "close" and tile.state == "locked"
-            change = "locked" if locked else command.shade or DOOR_EVENTS.get(command.event)
-            reason = f"the nearest {_name(command)} is already {change}"
-            return Aim(refusal=reason) if already or locked else Aim(slot)
-    return Aim(refusal=f"there is no {_name(command)} in view")
+    found = fitting(command, ids)
+    if not found:
+        return Aim(refusal=f"there is no {_name(command)} in view")
+    slot, tile = found[0]
+    already = command.shade == tile.colour or DOOR_EVENTS.get(command.event) == tile.state
+    locked = command.event == "close" and tile.state == "locked"
+    change = "locked" if locked else command.shade or DOOR_EVENTS.get(command.event)
+    reason = f"the nearest {_name(command)} is already {change}"
+    return Aim(refusal=reason) if already or locked else Aim(slot)
 
 
 def _name(command: Command) -> str:

@@ -13,10 +13,10 @@ import torch
 
 from wmenv.models.streaming import Drawn, Streamer
 from wmenv.models.words import Vocabulary
-from wmenv.sources.gridrooms.directions import DOOR_EVENTS, aim, sample_command
+from wmenv.sources.gridrooms.directions import DOOR_EVENTS, aim, fitting, sample_command
 from wmenv.sources.gridrooms.grammar import Command, nonsense, say
 from wmenv.sources.gridrooms.spec import ACTIONS
-from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE, COLOURS
+from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
 from wmenv.train.palette import Palette
 
 PATIENCE = 3  # frames within which an effect counts
@@ -90,15 +90,9 @@ def _note(
         found["applied"].append(bool(applied[row]))
         found["effect"].append(any(hit))
         found["untouched"].append(float((views[-1] == wanted)[rest].mean()))
-        alike = rest & _fits(command, before[row]) if possible else []
-        found["alike"].append(float((views[-1] == wanted)[alike].all()) if any(alike) else np.nan)
-
-
-def _fits(command: Command, view: np.ndarray) -> np.ndarray:
-    """Which slots hold something that the sentence speaks of, were it the nearest."""
-    speaks = command.event in ("vanish", "recolour", *DOOR_EVENTS)
-    colours = np.isin(CATALOGUE.colour[view], [command.colour] if command.colour else COLOURS)
-    return speaks & (CATALOGUE.kind[view] == command.kind) & colours
+        spoken_of = fitting(command, before[row]) if possible and command.event != "appear" else []
+        alike = [other for other, _ in spoken_of if rest[other]]
+        found["alike"].append(float((views[-1] == wanted)[alike].all()) if alike else np.nan)
 
 
 def _acted_on(command: Command, slot: int | None) -> int | None:
