@@ -17,7 +17,9 @@ def begin(streamer, rows=ROWS, seed=0):
     return streamer.empty(torch.arange(rows) + seed, told), told
 
 
-@pytest.mark.parametrize("changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}, {"matrix": 8}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}, {"matrix": 8}, {"recall_met": True}]
+)
 def test_cached_steps_equal_the_whole_sequence_at_once(changes, monkeypatch):
     stream = make_stream(**changes)
     streamer, passes = Streamer(stream), []
@@ -122,6 +124,25 @@ def test_a_memory_taken_away_is_not_used(any_stream, memory, heeds):
                 held[name] = torch.zeros_like(held[name])
             drawn.append(streamer.step(held, torch.full((ROWS,), 6), None, 1).said.pictures)
         assert torch.equal(*drawn) != (kind in heeds)
+
+
+def test_what_was_ever_met_is_told_and_only_that(tiny_stream):
+    stream = make_stream(recall_met=True)
+    for memory, heeds in (("all", True), ("window", False)):
+        streamer = Streamer(stream, memory)
+        held, _ = begin(streamer)
+        seen = [streamer.begin(held, passes=1).shown]
+        seen += [streamer.step(held, torch.full((ROWS,), 2), None, 1).shown for _ in range(3)]
+        for row in range(ROWS):
+            shown = torch.cat([view[row] for view in seen]).long()
+            assert set(held["met"][row].nonzero().flatten().tolist()) == set(shown[shown >= 20].tolist()), (
+                "anchored ones"
+            )
+        other = {name: value.clone() for name, value in held.items()}
+        other["met"] = ~other["met"]
+        said = [streamer.step(one, torch.full((ROWS,), 2), None, 1).said.pictures for one in (held, other)]
+        assert torch.equal(*said) != heeds
+    assert begin(Streamer(tiny_stream))[0]["met"].nbytes == 0, "a stream that does not ask keeps nothing"
 
 
 def test_only_rows_with_something_left_to_draw_look_again(tiny_stream, monkeypatch):

@@ -9,7 +9,14 @@ from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
 from wmenv.train.quality.directed import Directed, _note
 from wmenv.train.quality.forced import calibration, f1, matthews
-from wmenv.train.quality.free import Free, motion_agreement, places_known, self_consistency
+from wmenv.train.quality.free import (
+    Free,
+    band_energy_ratio,
+    goals_met,
+    motion_agreement,
+    places_known,
+    self_consistency,
+)
 from wmenv.train.quality.hands import DROP, PICKUP, STAY, _came, _event
 from wmenv.train.quality.law import UNSEEN, determined, lawful
 
@@ -63,6 +70,27 @@ def test_a_world_that_ignores_its_actions_is_caught(walked):
 
 def test_a_room_is_bounded(walked):
     assert places_known(walked, 10)[0] <= places_known(walked, 120)[0] <= 13 * 13
+
+
+def test_goals_are_counted_by_their_places(walked):
+    tiles, goal = np.full((3, 2, 49), CATALOGUE.encode("floor")), CATALOGUE.encode("goal", "green")
+    tiles[1, :, 10] = goal  # the same place twice, once in the dark
+    tiles[1, 1, 10] += CATALOGUE.night
+    tiles[2, 0, 10], tiles[2, 1, 11] = goal, goal
+    places = np.repeat(walked.places[:, :1], 2, 1).repeat(3, 0)
+    assert goals_met(Free(tiles, np.zeros((3, 1)), walked.pose, places)).tolist() == [0, 1, 2]
+
+
+def test_detail_is_measured_where_there_is_light(walked):
+    class Real:
+        tiles = walked.tiles[0]
+
+    night = Free(walked.tiles.copy(), walked.actions, walked.pose, walked.places)
+    night.tiles[:, ::2] += CATALOGUE.night
+    assert band_energy_ratio(walked, Real, 120) == pytest.approx(band_energy_ratio(night, Real, 120), rel=0.2)
+    plain = Free(np.full_like(walked.tiles, CATALOGUE.encode("floor")), walked.actions, walked.pose, walked.places)
+    plain.tiles[..., AGENT_SLOT] = walked.tiles[..., AGENT_SLOT]
+    assert band_energy_ratio(plain, Real, 120) < 0.8
 
 
 def test_what_nobody_saw_is_not_determined(walked):

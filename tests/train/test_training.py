@@ -18,12 +18,12 @@ from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import Source, collect, shard_path
 from wmenv.train.data import TYPED, Around
 from wmenv.train.export import export
-from wmenv.train.hiding import hide
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
-from wmenv.train.palette import Palette
+from wmenv.train.palette import palette_of
 from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
+from wmenv.train.weighing import weigh
 from wmenv.worlds.learned import LearnedWorld
 
 
@@ -185,7 +185,7 @@ def test_a_world_is_made_of_weights_and_the_data_they_were_trained_on(data, tmp_
     [({"time": 10_000}, "smaller `time`"), ({"time": 2, "around": Around(directed=1.0)}, "nothing was typed")],
 )
 def test_what_can_never_be_drawn_is_an_error(episodes, asked, says, monkeypatch):
-    monkeypatch.setattr(episodes, "_typed_frames", np.zeros(0, np.int64))
+    monkeypatch.setattr(episodes, "_directed", [np.zeros(0, np.int64)])
     with pytest.raises(OptionError, match=says):
         episodes.batch(0, 0, 2, **asked)
 
@@ -207,7 +207,7 @@ def test_what_was_trained_on_is_not_held_out(data, episodes):
 
 def test_first_sights_show_what_was_never_seen(episodes):
     kinds = episodes.facts["traits"][:, 0]
-    for frames in episodes._sights:
+    for frames in filter(len, episodes._sights):
         shown = [
             set(kinds[episodes.tiles[f][(episodes.age[f] == 0) & episodes.facts["anchored"][episodes.tiles[f]]]])
             for f in frames
@@ -242,15 +242,44 @@ def test_typed_sentences_stand_anywhere_but_whole(episodes):
     assert starts == {0, 1, 2, 3}
 
 
-def test_what_a_sentence_leaves_alone_may_weigh_more(episodes):
-    batch = episodes.batch(0, 0, 8, 4, Around(directed=1.0))
+def test_choices_are_of_one_of_a_few_of_a_kind(episodes):
+    kinds = np.append(episodes.facts["traits"][:, 0], [-1, -1])
+    (frames,) = episodes._choices
+    assert len(frames)
+    for frame in frames:
+        before, after = episodes.place[frame], episodes.tiles[frame]
+        known = episodes.age[frame] > 0
+        (slot,) = np.flatnonzero(known & (before != after) & episodes.facts["anchored"][after])
+        assert 2 <= ((kinds[before] == kinds[before[slot]]) & known).sum() <= 4
+    batch = episodes.batch(0, 0, 8, 4, Around(choices=1.0))
+    assert (batch.applied == 1).any(1).all()
+
+
+def test_what_was_met_is_what_was_seen_before(episodes):
+    batch = episodes.batch(0, 2, 8, 4)
+    assert (batch.met[:, 1:] >= batch.met[:, :-1]).all(), "nothing met is forgotten"
+    recalled = batch.place < episodes.never - 1
+    places = batch.place.where(recalled, 0)
+    assert batch.met.gather(2, places)[recalled].all(), "what memory shows of a place was met"
+    begins = episodes._met(episodes.begin[:1, None] + np.arange(2))
+    assert not begins[0, 0].any()
+    seen = episodes.tiles[episodes.begin[0]]
+    assert set(np.flatnonzero(begins[0, 1])) == set(seen[episodes.facts["anchored"][seen]])
+
+
+def test_others_of_a_kind_with_what_changed_weigh_together_as_much(episodes):
+    batch = episodes.batch(0, 0, 8, 4, Around(choices=1.0))
     model = make_stream(palette=len(episodes.facts["images"]))
-    palette = Palette(model, episodes.facts["images"])
-    weights = [
-        hide(model.pictures, palette, batch, ObjectiveConfig(told=told), torch.Generator().manual_seed(0)).weight
-        for told in (1.0, 3.0)
-    ]
-    more = weights[1] != weights[0]
-    assert more.any()
-    assert (weights[1][more] == 3).all()
-    assert more[batch.applied < 0].sum() == more[batch.age == 0].sum() == 0
+    palette = palette_of(model, episodes.facts)
+    changed = (batch.age > 0) & palette.changed(batch.place, batch.tiles)
+    weight = weigh(palette, batch, ObjectiveConfig(changed=8.0))
+    assert (weight[changed] == 8).all()
+    kinds = palette._kinds[batch.place]
+    row, time, slot = (changed & (changed.sum(-1, keepdim=True) == 1)).nonzero().T
+    others = (kinds[row, time] == kinds[row, time, slot][:, None]) & (batch.age[row, time] > 0) & ~changed[row, time]
+    few = (others.sum(1) > 0) & (others.sum(1) < 8)
+    assert few.any()
+    shared = torch.where(others, weight[row, time], 0).sum(1)
+    torch.testing.assert_close(shared[few], torch.full_like(shared[few], 8.0))
+    plain = weigh(palette, batch, ObjectiveConfig(alike=0.0))
+    assert (plain[~changed] == 1).all()

@@ -6,6 +6,8 @@ time, so that no step of an episode pays for it. Needs a C++ compiler on the mac
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
@@ -15,7 +17,7 @@ from wmenv.models.hearing import Memory
 from wmenv.models.stream import Frame, Readout, Stream
 from wmenv.models.streaming import Streamer
 
-FIELDS = 8  # of a frame
+FIELDS = len(fields(Frame))
 
 
 class CompiledStreamer(Streamer):

@@ -43,12 +43,15 @@ class StreamConfig(BaseModel):
     reward_bins: int = 21
     recall_place: bool = True  # inject what was last seen at each place in view
     places: int = 64  # side of the square of places that is remembered
+    recall_met: bool = False  # say which tiles of the palette were ever seen: a room has one goal
     recall_spot: bool = True  # inject what the previous frame showed at each spot of the picture
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.bank and not self.window:
             raise ValueError("a bank keeps what leaves the ring: give it a window of 1 or more")
+        if self.recall_met and self.pictures != "tiles":
+            raise ValueError("what was ever met is remembered of tiles only: leave recall_met out")
         if self.height % self.patch or self.width % self.patch:
             raise ValueError(f"pictures of {self.height} x {self.width} are no whole number of patches of {self.patch}")
         return self

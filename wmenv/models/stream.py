@@ -30,7 +30,8 @@ class Frame:
 
     `noised` is the picture in the model's own alphabet (see pictures.py), `place` and `spot` what memory holds for each
     patch, `age` its bucket, `level` (rows, levels) how far the picture is, `action` the one that led here (the count of
-    actions stands for none), `sound` PCM in [-1, 1] and `hears` whether it is given or to be predicted.
+    actions stands for none), `sound` PCM in [-1, 1], `hears` whether it is given or to be predicted, and `met` (rows,
+    palette) which tiles were ever seen.
     """
 
     noised: Tensor
@@ -41,6 +42,7 @@ class Frame:
     action: Tensor
     sound: Tensor | None = None
     hears: Tensor | None = None
+    met: Tensor | None = None
 
 
 @dataclass
@@ -99,6 +101,8 @@ class Stream(nn.Module):
                     nn.init.zeros_(module.bias)
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.5)
+        if self.config.recall_met:  # whoever never heard of what was met goes on as before
+            nn.init.zeros_(self.pictures.met.weight)
         nn.init.normal_(self.condition[-1].weight, std=0.1 * self.config.channels**-0.5)
         for block in self.blocks:
             if block.matrix is not None:
@@ -123,7 +127,10 @@ class Stream(nn.Module):
             parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
         tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
         harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
-        return tokens, self.condition(action + self.level(harmonics.flatten(1).to(action.dtype)))
+        shared = action + self.level(harmonics.flatten(1).to(action.dtype))
+        if config.recall_met:
+            shared = shared + self.pictures.embed_met(frame.met)
+        return tokens, self.condition(shared)
 
     def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and modulation of (rows, slot) word numbers."""

@@ -52,11 +52,12 @@ class Drawn:
 
 @dataclass
 class Scene:
-    """What a look goes by beside the canvas: what each place in view last showed and how long ago, what each spot of
-    the picture showed a step ago, the action, the pose, and what is heard."""
+    """What a look goes by beside the canvas: what each place in view last showed and how long ago, what was ever met,
+    what each spot of the picture showed a step ago, the action, the pose, and what is heard."""
 
     place: Tensor
     age: Tensor
+    met: Tensor
     spot: Tensor
     action: Tensor
     pose: Tensor
@@ -88,6 +89,7 @@ class Streamer:
             "step": torch.zeros_like(seeds),
             "pose": torch.zeros(rows, 3, device=device),
             "shown": torch.full((rows, config.patches, *cell), never, dtype=kept, device=device),
+            "met": torch.zeros(rows, config.palette * config.recall_met, dtype=torch.bool, device=device),
             "moves": torch.zeros(rows, config.actions, dtype=torch.int8, device=device),
             **nothing_heard(self.model, seeds, instruction),
             **empty_places(rows, config.places * config.recall_place, cell, kept, never, device),
@@ -156,21 +158,23 @@ class Streamer:
         """What the next frame is drawn by; a step begins with it."""
         memory["step"] += 1
         never, shown, pose = self.model.pictures.never, memory["shown"], memory["pose"]
-        if "places" in self.uses and self.config.recall_place:
+        lasting = "places" in self.uses
+        if lasting and self.config.recall_place:
             places = places_in_view(pose, self.model.offsets)
             place, age = recall(memory, places, memory["step"], never)
         else:
             place = torch.full_like(shown, never)
             age = torch.zeros(shown.shape[:2], dtype=torch.int64, device=shown.device)
+        met = memory["met"] if lasting else torch.zeros_like(memory["met"])
         spot = shown if "window" in self.uses else torch.full_like(shown, never)
-        return Scene(place, age, spot, action, pose, hear(self.model, memory, words, self.uses))
+        return Scene(place, age, met, spot, action, pose, hear(self.model, memory, words, self.uses))
 
     def _frame(self, canvas: Tensor, scene: Scene, look: Look) -> Frame:
         rows, samples = len(canvas), self.config.samples
         silence = self.model.slots.new_zeros(rows, samples) if samples else None
         deaf = self.model.slots.new_zeros(rows) if samples else None
         level = self.model.pictures.level(canvas, look)
-        return Frame(canvas, scene.place, scene.age, scene.spot, level, scene.action, silence, deaf)
+        return Frame(canvas, scene.place, scene.age, scene.spot, level, scene.action, silence, deaf, scene.met)
 
     def _pass(self, frame: Frame, heard: Heard, pose: Tensor) -> tuple[Readout, Memory]:
         """One pass of the trunk; also what it made for memory: keys and values (rows, 2, depth, heads, tokens, head),
@@ -205,9 +209,13 @@ class Streamer:
         pictures = self.model.pictures
         kept = memory["shown"] = pictures.keep(canvas)
         memory["moves"] = said.motion.argmax(-1).to(torch.int8)
+        shows = pictures.shows_place(kept)
         if self.config.recall_place:
             places = places_in_view(memory["pose"], self.model.offsets)
-            remember(memory, places, kept, pictures.shows_place(kept), memory["step"])
+            remember(memory, places, kept, shows, memory["step"])
+        if self.config.recall_met:
+            met, tiles = memory["met"], kept.long()
+            memory["met"] = met.scatter(1, tiles, met.gather(1, tiles) | shows)
         leave(self.model, memory, made)
         return Drawn(kept, memory["pose"], said, looks)
 

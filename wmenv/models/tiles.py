@@ -40,6 +40,7 @@ class Tiles(nn.Module):
         self.noised = nn.Embedding(self.size + 2, config.channels)
         self.place = nn.Embedding(self.size + 2, config.channels)
         self.spot = nn.Embedding(self.size + 2, config.channels)
+        self.met = nn.Embedding(self.size, config.channels) if config.recall_met else None
         self.head = nn.Linear(config.channels, self.size)
         shape = (self.size, config.patch, config.patch, 3)
         self.register_buffer("images", torch.zeros(shape, dtype=torch.uint8))
@@ -68,6 +69,10 @@ class Tiles(nn.Module):
 
     def embed_spot(self, kept: Tensor) -> Tensor:
         return self.spot(kept.long())
+
+    def embed_met(self, met: Tensor) -> Tensor:
+        """What a viewer who has met some of the palette, (rows, palette), goes by."""
+        return met.to(self.met.weight.dtype) @ self.met.weight
 
     def predict(self, x: Tensor) -> Tensor:
         return self.head(x)

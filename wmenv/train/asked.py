@@ -32,9 +32,9 @@ class ObjectiveConfig(Config):
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
     # only in worlds where nothing changes by chance are such tiles weighed
-    told: float = 1.0  # weight of the other hidden tiles that were seen, where something was typed
-    unseen: float = 1.0  # weight of patches of pixels whose place was never seen
-    remembered: float = 1.0  # weight of hidden tiles that were seen, but not in the frame before
+    alike: float = 1.0  # how much of that weight those of the same kind that stayed as they were have together
+    unseen: float = 1.0  # weight of hidden patches whose place was never seen
+    remembered: float = 1.0  # weight of hidden patches that were seen, but not in the frame before
     motion: float = 0.3
     reward: float = 0.2
     end: float = 0.2

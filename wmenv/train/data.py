@@ -21,6 +21,13 @@ from wmenv.train.collect import read_facts, read_shards
 
 TYPED = 2  # directions in one passage
 SILENT = 255
+MISSING = {  # what there must be for each share of `Around`
+    "directed": "nothing was typed",
+    "choices": "no sentence changed one of a few of a kind",
+    "sights": "nothing is seen for the first time",
+    "sounds": "nothing is heard while one stands still",
+}
+FEW = 4
 LATEST = 3  # words that may seem to stand before a typed sentence
 
 
@@ -28,13 +35,14 @@ LATEST = 3  # words that may seem to stand before a typed sentence
 class Batch:
     """Passages as arrays of (batch, time, ...).
 
-    `motion` is the true class of the move that `next_action` made, -1 at the last frame; `applied` is 1 or 0 where a
-    direction was typed, else -1.
+    `met` is which tiles of the palette were ever seen before; `motion` the true class of the move that `next_action`
+    made, -1 at the last frame; `applied` is 1 or 0 where a direction was typed, else -1.
     """
 
     tiles: Tensor
     place: Tensor
     age: Tensor
+    met: Tensor
     spot: Tensor
     pose: Tensor
     action: Tensor
@@ -55,10 +63,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Around:
-    """Which shares of a batch's passages are sure to hold something: a direction; something that is seen for the first
-    time, each kind of thing as often as any other; a sound made while the viewer stood still, each as often too."""
+    """Which shares of a batch's passages are sure to hold something: a direction; a direction that changed one of a few
+    of a kind in view; something that is seen for the first time, each kind of thing as often as any other; a sound
+    made while the viewer stood still, each as often too."""
 
     directed: float = 0.0
+    choices: float = 0.0
     sights: float = 0.0
     sounds: float = 0.0
 
@@ -86,7 +96,6 @@ class Episodes:
         for name in parts[0]:
             setattr(self, name, np.concatenate([part[name] for part in parts]))
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
-        self._typed_frames = np.flatnonzero(self.typed >= 0)
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -121,12 +130,27 @@ class Episodes:
         return columns
 
     @cached_property
+    def _directed(self) -> list[np.ndarray]:
+        """The frames that a sentence led to."""
+        return [np.flatnonzero(self.typed >= 0)]
+
+    @cached_property
+    def _choices(self) -> list[np.ndarray]:
+        """The frames in which a sentence changed one of a few of a kind (its first trait) in view."""
+        frames = np.flatnonzero(self.applied == 1)
+        before, known = self.place[frames], self.age[frames] > 0
+        changed = known & (before != self.tiles[frames]) & self.facts["anchored"][self.tiles[frames]]
+        kinds = np.append(self.facts["traits"][:, 0], [-1, -1])[before]
+        one = np.where(changed, kinds, -1).max(1)  # of what changed
+        alike = ((kinds == one[:, None]) & known).sum(1)
+        return [frames[(changed.sum(1) == 1) & (alike > 1) & (alike <= FEW)]]
+
+    @cached_property
     def _sights(self) -> list[np.ndarray]:
         """For every kind of tile (its first trait): the frames in which a place shows it that was never seen before."""
         new = self.facts["anchored"][self.tiles] & (self.age == 0)
         kinds = self.facts["traits"][:, 0][self.tiles]
-        frames = (np.flatnonzero((new & (kinds == kind)).any(1)) for kind in range(int(kinds.max()) + 1))
-        return [found for found in frames if len(found)]
+        return [np.flatnonzero((new & (kinds == kind)).any(1)) for kind in range(int(kinds.max()) + 1)]
 
     @cached_property
     def _sounds(self) -> list[np.ndarray]:
@@ -180,6 +204,7 @@ class Episodes:
             "tiles": self.tiles[index].astype(np.int64),
             "place": self.place[index].astype(np.int64),
             "age": self.age[index].astype(np.int64),
+            "met": self._met(index),
             "spot": self._spot(index),
             "pose": self.pose[index].astype(np.float32),
             "action": self.action[index].astype(np.int64),
@@ -198,40 +223,46 @@ class Episodes:
         """What is asked for must be there, or the draw would go on for ever."""
         if (self.stop - self.begin).max() < time:
             raise OptionError(f"no episode has {time} frames; take a smaller `time`.")
-        if around.directed and not len(self._typed_frames):
-            raise OptionError("nothing was typed in these episodes; take `directed` 0.")
-        if around.sights and not len(self._sights):
-            raise OptionError("nothing is seen for the first time in these episodes; take `sights` 0.")
-        if around.sounds and not len(self._sounds):
-            raise OptionError("nothing is heard in these episodes while one stands still; take `sounds` 0.")
+        for name, share in vars(around).items():
+            if share and not self._kept_for(name):
+                raise OptionError(f"{MISSING[name]} in these episodes; take `{name}` 0.")
+
+    def _kept_for(self, name: str) -> list[np.ndarray]:
+        """The frames that a passage of that share of `Around` is drawn round, in groups that come equally often."""
+        return [frames for frames in getattr(self, f"_{name}") if len(frames)]
 
     def _draw(self, rng: np.random.Generator, time: int, around: Around) -> int:
         """Where a stretch begins that lies inside an episode and holds no more directions than a passage has room for.
 
-        It is drawn round a direction, a first sight or a sound; or anywhere, or, one time in ten each, at the beginning
-        or the end of an episode.
+        It is drawn round what `around` asks for; or anywhere, or, one time in ten each, at the beginning or the end of
+        an episode.
         """
         chance, where = rng.random(), rng.random()
-        seen = around.directed + around.sights
+        shares = vars(around)
+        bounds = np.cumsum(list(shares.values()))
+        wanted = next((name for name, bound in zip(shares, bounds, strict=True) if chance < bound), None)
+        groups = self._kept_for(wanted) if wanted else []
         while True:
-            if chance < around.directed:
-                frame = rng.choice(self._typed_frames)
-            elif chance < seen:
-                frame = rng.choice(self._sights[rng.integers(len(self._sights))])
-            elif chance < seen + around.sounds:
-                frame = rng.choice(self._sounds[rng.integers(len(self._sounds))])
-            else:
-                frame = rng.integers(len(self))
+            frame = rng.choice(groups[rng.integers(len(groups))]) if wanted else rng.integers(len(self))
             begin, stop = self.begin[self.episode[frame]], self.stop[self.episode[frame]]
             latest = stop - time
             if latest < begin:
                 continue
             start = frame - rng.integers(time)
-            if chance >= seen + around.sounds and not 0.1 < where < 0.9:
+            if not wanted and not 0.1 < where < 0.9:
                 start = begin if where < 0.5 else latest
             start = int(np.clip(start, begin, latest))
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:
                 return start
+
+    def _met(self, index: np.ndarray) -> np.ndarray:
+        """(batch, time, palette) which tiles had shown their place in some frame of the episode before."""
+        met = np.zeros((*index.shape, len(self.facts["images"])), bool)
+        for had, frames in zip(met, index, strict=True):
+            had[:, self.tiles[self.begin[self.episode[frames[0]]] : frames[0]]] = True
+            for time, seen in enumerate(self.tiles[frames[:-1]], 1):
+                had[time:, seen] = True
+        return met & self.facts["anchored"]
 
     def _spot(self, index: np.ndarray) -> np.ndarray:
         before = self.tiles[np.maximum(index - 1, 0)].astype(np.int64)

@@ -22,6 +22,7 @@ from wmenv.models.stream import Readout, Stream
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
 from wmenv.train.data import Batch
 from wmenv.train.palette import Colours, Palette
+from wmenv.train.weighing import weigh
 
 Run = Callable[[Stream, Passage], Readout]
 FLATTEST = 0.2  # time below which errors weigh no more than at it
@@ -45,10 +46,7 @@ def blur(
         to = torch.where(chance[0] > 0.8, time, to)
     to = torch.where(jumps, to, time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** chance[3], 1.0)
-    changed = (batch.age > 0) & palette.changed(batch.place, batch.tiles)
-    matters = torch.where(batch.age > 1, config.remembered, 1.0)
-    matters = torch.where(batch.age == 0, config.unseen, matters)
-    weight = torch.where(changed, config.changed, matters) / time[..., None].clamp(min=FLATTEST) ** 2
+    weight = weigh(palette, batch, config) / time[..., None].clamp(min=FLATTEST) ** 2
     weight = torch.where(time[..., None] > 0, weight, config.visible)
     return Asked(canvas, torch.stack([time, to, 1 / strength], -1), weight, clean, time)
 

@@ -153,6 +153,7 @@ class Footage:
             "applied": np.full((size, time), -1, np.float32),
             "words": np.zeros((size, 1, self.slot), np.int64),
             "directed": np.zeros((size, time), np.int64),
+            "met": np.zeros((size, time, 0), bool),
         }
         return Batch(**{name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()})
 

@@ -10,25 +10,22 @@ from wmenv.models.tiles import Tiles
 from wmenv.train.asked import Asked, ObjectiveConfig, amounts
 from wmenv.train.data import Batch
 from wmenv.train.palette import Palette
+from wmenv.train.weighing import weigh
 
 
 def hide(pictures: Tiles, palette: Palette, batch: Batch, config: ObjectiveConfig, generator: torch.Generator) -> Asked:
     """The frames of a batch with some patches undrawn and some wrong, and what each patch weighs."""
     level = amounts(batch.directed.shape, config, generator)
-    unknown = batch.age == 0
     chance = torch.rand(batch.tiles.shape, generator=generator)
     # half of the frames hide what was never seen first: that is the order in which a sampler draws
     first = torch.rand(batch.directed.shape, generator=generator)[..., None] < 0.5
-    chance = torch.where(first & unknown, chance**2, chance)
+    chance = torch.where(first & (batch.age == 0), chance**2, chance)
     hidden = chance < level[..., None]
     wrong = torch.rand(batch.tiles.shape, generator=generator) < config.wrong
     wrong &= level[..., None] > 0
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
     canvas = torch.where(hidden, pictures.undrawn, torch.where(wrong, other, batch.tiles))
-    changed = ~unknown & palette.changed(batch.place, batch.tiles)
-    matters = torch.where(batch.age > 1, config.remembered, 1.0)
-    matters = torch.where(~unknown & (batch.applied >= 0)[..., None], config.told, matters)
-    weight = torch.where(hidden | wrong, torch.where(changed, config.changed, matters), config.visible)
+    weight = torch.where(hidden | wrong, weigh(palette, batch, config), config.visible)
     return Asked(canvas, hidden.float().mean(-1, keepdim=True), weight, batch.tiles, level)
 
 

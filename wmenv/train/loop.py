@@ -52,6 +52,7 @@ class TrainConfig(Config):
     batch: int = 48
     time: int = 8
     directed: float = 0.5  # share of passages that are sure to hold a direction
+    choices: float = 0.0  # share that is sure to hold one that changed one of a few of a kind in view
     sights: float = 0.0  # share that is sure to show something for the first time, each kind as often as any other
     sounds: float = 0.0  # share that is sure to hold a sound made while standing still, each as often as any other
     anchored: bool = True  # whether positions are of the world; otherwise of the picture, for comparison
@@ -73,7 +74,7 @@ class TrainConfig(Config):
 DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottleneck", "unlit", "viewer_shows")
 Watch = Callable[["Run", dict, Episodes | Footage], None]
 BESIDES = ("out", "start", "threads", "compile", "save_seconds", "tell_steps")  # what does not decide a run's numbers
-MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_spot", "places")
+MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_met", "recall_spot", "places")
 FREE = (*MEMORY, "shift")  # what a run may have otherwise than the weights it starts from
 
 
@@ -227,7 +228,7 @@ class Lesson:
 
     def _found(self) -> dict[str, Tensor]:
         run, config = self.run, self.config
-        around = Around(config.directed, config.sights, config.sounds)
+        around = Around(config.directed, config.choices, config.sights, config.sounds)
         batch = self.episodes.batch(config.seed, run.step, config.batch, config.time, around)
         batch = batch if config.anchored else batch.unanchored()
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)

@@ -40,6 +40,7 @@ def passage_of(
         noised=asked.canvas.flatten(0, 1),
         place=place.flatten(0, 1),
         age=age.flatten(0, 1),
+        met=(batch.met & ~lost[0, :, None, None]).flatten(0, 1),
         spot=spot.flatten(0, 1),
         level=asked.level.flatten(0, 1),
         action=batch.action.flatten(),

@@ -35,19 +35,31 @@ class Colours:
         teach the model to expect it more often than it comes."""
         return torch.zeros(after.shape[:-1], dtype=torch.bool)
 
+    def alike(self, patches: Tensor, which: Tensor) -> Tensor:
+        """(...) none of the patches: nothing says what kind of thing a patch shows."""
+        return torch.zeros_like(which)
+
 
 class Palette:
     """The pictures of all tiles, (tiles, p, p, 3) uint8, as patches of `model`."""
 
     stored = torch.int64
 
-    def __init__(self, model: Stream, images: np.ndarray, anchored: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        model: Stream,
+        images: np.ndarray,
+        anchored: np.ndarray | None = None,
+        kinds: np.ndarray | None = None,
+    ) -> None:
         self.plain = isinstance(model.pictures, Tiles)
         patch, size = model.config.patch, images.shape[1]
         if patch % size:
             raise OptionError(f"patches of {patch} pixels cannot show tiles of {size}; take a multiple of that.")
         large = images.repeat(patch // size, 1).repeat(patch // size, 2)
         self._anchored = torch.ones(len(images), dtype=torch.bool) if anchored is None else torch.from_numpy(anchored)
+        kinds = np.arange(len(images)) if kinds is None else kinds
+        self._kinds = torch.from_numpy(np.append(kinds, [-1, -1]))  # what hides a place, and what was never seen
         self.never = model.pictures.never
         self.unseen = len(images) + 1  # the number that stands for it among tiles
         self.patches = torch.from_numpy(large.reshape(len(images), -1)).to(torch.uint8)
@@ -71,6 +83,11 @@ class Palette:
         """(...) which patches show another tile than before at their place, rather than hide it."""
         return (before != after) & self._anchored[after]
 
+    def alike(self, tiles: Tensor, which: Tensor) -> Tensor:
+        """(..., patches) those that show something of the same kind as one of `which`, which are among them."""
+        kinds = self._kinds[tiles]
+        return ((kinds[..., :, None] == kinds[..., None, :]) & which[..., None, :]).any(-1)
+
     def error(self, kept: Tensor, tiles: Tensor) -> Tensor:
         """(rows, patches) mean squared difference, in grey levels, between what was drawn and the true tiles."""
         drawn = self.patches[kept.long()] if self.plain else kept
@@ -92,4 +109,7 @@ class Palette:
 
 def palette_of(model: Stream, facts: dict) -> Palette | Colours:
     """What stands between a model and data with these facts."""
-    return Palette(model, facts["images"], facts["anchored"]) if "images" in facts else Colours()
+    if "images" not in facts:
+        return Colours()
+    kinds = facts["traits"][:, 0] if "traits" in facts else None
+    return Palette(model, facts["images"], facts["anchored"], kinds)

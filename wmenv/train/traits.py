@@ -35,6 +35,8 @@ def share(model: Stream, traits: np.ndarray) -> None:
     pictures = model.pictures
     assert isinstance(pictures, Tiles), "only tiles have traits"
     tables: tuple[nn.Embedding | nn.Linear, ...] = (pictures.noised, pictures.place, pictures.spot, pictures.head)
+    if model.config.recall_met:
+        tables = (*tables, pictures.met)
     for table in tables:
         rows, width = table.weight.shape
         parametrize.register_parametrization(table, "weight", SharedByTraits(traits, rows, width))

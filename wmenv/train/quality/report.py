@@ -22,6 +22,7 @@ from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles
 from wmenv.train.quality.free import (
     band_energy_ratio,
     diversity,
+    goals_met,
     motion_agreement,
     places_known,
     run_free,
@@ -49,6 +50,7 @@ def measure(
     figures |= _forced(streamer, episodes, passes, rows=48 if quick else 256, steps=40 if quick else 200)
     explore = episodes.told("explore")
     figures |= _free(streamer, episodes, explore, passes, rows=16 if quick else 32, steps=200 if quick else 1000)
+    figures |= _goals(streamer, episodes.told("reach"), passes, rows=16 if quick else 64)
     figures |= _directed(streamer, explore, passes, rows=32, rounds=2 if quick else 12)
     figures |= _hands(streamer, explore, passes, rows=48, steps=40 if quick else 200)
     return figures | _listened(streamer, episodes, passes, moments=60 if quick else 300)
@@ -105,6 +107,13 @@ def _free(
         "places_known": {mark: float(np.median(places_known(quiet, mark))) for mark in marks},
         "tile_shares": {"dreamt": tile_shares(free.tiles[:, steps // 2 :]), "real": tile_shares(episodes.tiles)},
     }
+
+
+def _goals(streamer: Streamer, told: np.ndarray, passes: int, rows: int) -> dict[str, Any]:
+    """Of dreams in which a goal is to be reached: in how many one is seen within 100 steps; of these, in how many just
+    one."""
+    goals = goals_met(run_free(streamer, told, np.arange(8_000, 8_000 + rows), 100, passes))
+    return {"goal_met": float((goals > 0).mean()), "one_goal": float((goals[goals > 0] == 1).mean())}
 
 
 def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, rounds: int) -> dict[str, Any]:
