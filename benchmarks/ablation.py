@@ -1,7 +1,7 @@
 """What each part of the training is worth: the same short training again and again, each time without one of them.
 
 `python benchmarks/ablation.py [--pixels] [--steps 1500] [--only NAME ...] [--out out/ablation] [--quick]`. Every row of
-the table sees the same batches. Worlds of tiles begin from chance and are measured by `wmenv eval --quick`; worlds of
+the table sees the same batches, but for those that change how they are drawn. Worlds of tiles begin from chance and are measured by `wmenv eval --quick`; worlds of
 pixels begin from the shipped trunk and are measured in 1, 2 and 16 looks. Each training is kept as it goes and each
 figure when it is there: stop it at any minute, and the same command goes on. Prints a table, and last one JSON line.
 """

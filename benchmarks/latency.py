@@ -1,7 +1,7 @@
 """How long one step of the learned world takes, as a user meets it: one environment, the record on. A table, then JSON.
 
-`python benchmarks/latency.py [--quick] [--id ID] [--threads N]`. Also: half precision and compiled, import to first
-frame in a fresh process, where the time goes, and whether a step grows dearer with the age of the world. Percentiles
+`python benchmarks/latency.py [--quick] [--id ID] [--threads N]`. Also: half precision where it is quicker, compiled,
+import to first frame of `--id` in a fresh process, where the time goes, and whether a step grows dearer with the age of the world. Percentiles
 are without the first steps.
 """
 
@@ -83,7 +83,7 @@ def stages(world: Any, steps: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--id", default="wmenv/GridRooms-v0")
+    parser.add_argument("--id", default="wmenv/GridRooms-v0", help="whose import to first frame is timed")
     parser.add_argument("--threads", type=int, default=0, help="0: torch's own choice")
     options = parser.parse_args()
     if options.threads:

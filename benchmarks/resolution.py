@@ -1,9 +1,9 @@
 """What a step costs as pictures grow, and what routing history saves there: 128 to 1080 lines, weights by chance.
 
-`python benchmarks/resolution.py [--quick] [--passes 2]`. Speed does not depend on what the weights are; these have
-learnt nothing, and their pictures are noise. For each `configs/*.yaml` of pixels, with a bank that is full:
-milliseconds per step hearing the routed frames, and hearing the whole bank; the work of a step, and the share of this
-machine's rate of matrix products that it reaches. A table, then a JSON line.
+`python benchmarks/resolution.py [--quick] [--passes 2] [--bf16]`. Speed does not depend on what the weights are; these
+have learnt nothing, and their pictures are noise. For `configs/obstacles-128.yaml` and each `configs/pixels-*.yaml`,
+all with a full bank of key frames: milliseconds per step hearing the routed frames, and hearing the whole bank; the
+work of a step, and the share of this machine's rate of matrix products that it reaches. A table, then a JSON line.
 """
 
 from __future__ import annotations

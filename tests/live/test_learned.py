@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
 from tests.live.visitor import live_server
+from wmenv.errors import MissingExtraError
+from wmenv.live import stock
 
 FORWARD = 2
 
@@ -26,6 +29,23 @@ def test_the_number_of_passes_changes_in_the_middle_of_a_scene(anna):
     assert anna.settled(lambda room: True, kind="pace")["branches"][-1]["tip"] == 5
     anna.say(kind="passes", passes=9)
     assert "1 to 4 times" in anna.until("problem")["text"]
+
+
+def test_without_minigrid_there_is_nothing_real_beside_it(monkeypatch):
+    plain = stock.load_world
+
+    def poorer(name, **settings):
+        if name.endswith(stock.GHOST):
+            raise MissingExtraError("GridRooms needs minigrid")
+        return plain(name, **settings)
+
+    async def opened():
+        async with stock.Stock("gridrooms", {}, rooms=1) as there:
+            return there.ghost_hub
+
+    assert asyncio.run(opened()) is not None
+    monkeypatch.setattr(stock, "load_world", poorer)
+    assert asyncio.run(opened()) is None
 
 
 def test_the_real_environment_runs_beside_from_the_same_beginning(anna):

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from wmenv.contract import World
-from wmenv.errors import OptionError
+from wmenv.errors import MissingExtraError, OptionError
 from wmenv.serve.hub import Hub
 from wmenv.serve.limits import Limits
 from wmenv.worlds.catalog import load_world, world_names
@@ -44,8 +44,9 @@ class Stock:
             self._hubs[passes] = await self._open.enter_async_context(Hub(self._with(passes), self._limits))
         real = f"{self.name}{GHOST}"
         if "picture" in self.spec.starts and real in world_names():
-            ghost = load_world(real, **self._settings_of_ghost())
-            self.ghost_hub = await self._open.enter_async_context(Hub(ghost, self._limits))
+            with contextlib.suppress(MissingExtraError):  # who has not installed what it is made of does without
+                ghost = load_world(real, **self._settings_of_ghost())
+                self.ghost_hub = await self._open.enter_async_context(Hub(ghost, self._limits))
         return self
 
     async def __aexit__(self, kind: type | None, problem: BaseException | None, trace: TracebackType | None) -> None:

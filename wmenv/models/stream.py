@@ -129,7 +129,7 @@ class Stream(nn.Module):
         harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
         shared = action + self.level(harmonics.flatten(1).to(action.dtype))
         if config.recall_met:
-            shared = shared + self.pictures.embed_met(frame.met)
+            shared = shared + self.pictures.embed_met(frame.met, frame.noised)
         return tokens, self.condition(shared)
 
     def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:

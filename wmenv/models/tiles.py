@@ -70,9 +70,11 @@ class Tiles(nn.Module):
     def embed_spot(self, kept: Tensor) -> Tensor:
         return self.spot(kept.long())
 
-    def embed_met(self, met: Tensor) -> Tensor:
-        """What a viewer who has met some of the palette, (rows, palette), goes by."""
-        return met.to(self.met.weight.dtype) @ self.met.weight
+    def embed_met(self, met: Tensor, canvas: Tensor) -> Tensor:
+        """What a viewer who has met some of the palette, (rows, palette), goes by; what is drawn by now is met too."""
+        assert self.met is not None
+        drawn = met.new_zeros(len(met), self.size + 2).scatter(1, canvas, True)[:, : self.size]
+        return (met | drawn & self.anchored).to(self.met.weight.dtype) @ self.met.weight
 
     def predict(self, x: Tensor) -> Tensor:
         return self.head(x)
