@@ -1,9 +1,10 @@
 """What each part of the training is worth: the same short training again and again, each time without one of them.
 
 `python benchmarks/ablation.py [--pixels] [--steps 1500] [--only NAME ...] [--out out/ablation] [--quick]`. Every row of
-the table sees the same batches, but for those that change how they are drawn. Worlds of tiles begin from chance and are measured by `wmenv eval --quick`; worlds of
-pixels begin from the shipped trunk and are measured in 1, 2 and 16 looks. Each training is kept as it goes and each
-figure when it is there: stop it at any minute, and the same command goes on. Prints a table, and last one JSON line.
+the table sees the same batches, but for those that change how they are drawn. Worlds of tiles begin from chance and are
+measured by `wmenv eval --quick`; worlds of pixels begin from the shipped trunk and are measured in 1, 2 and 16 looks.
+Each training is kept as it goes and each figure when it is there: stop it at any minute, and the same command goes on.
+Prints a table, and last one JSON line.
 """
 
 from __future__ import annotations
@@ -98,14 +99,17 @@ def trained(study: Study, name: str, asked: argparse.Namespace) -> Path:
 def figures_of(study: Study, name: str, asked: argparse.Namespace) -> dict[str, Any]:
     """What a training without `name` comes to on held-out episodes, with the commit it was measured at."""
     kept = asked.out / f"{study.config}-{asked.steps}" / f"{name.replace(' ', '-')}.json"
-    if not kept.exists():
+    settings = [*study.base, *study.without[name], f"data={asked.data}", f"heldout={asked.heldout}"]
+    if not kept.exists() or json.loads(kept.read_text())["settings"] != settings:
         found = study.measure(trained(study, name, asked), asked.heldout)
-        told = {"commit": environment_facts()["commit"], "settings": [*study.base, *study.without[name]]}
+        told = {"commit": environment_facts()["commit"], "settings": settings}
         kept.write_text(json.dumps(told | {figure: found[figure] for figure in study.figures}))
     return json.loads(kept.read_text())
 
 
 def shown(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, dict):
         return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
     return f"{value:.3f}"

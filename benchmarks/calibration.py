@@ -166,16 +166,7 @@ def judge(name: str, scenes: int) -> list[Verdict]:
 
 def table(name: str, verdicts: Sequence[Verdict]) -> Table:
     shown = Table(title=f"tier-1 metrics on {name}, {len(verdicts[0].records)} scenes x {STEPS} steps")
-    for column in (
-        "world",
-        "meant for it",
-        "alarms (scenes)",
-        "omega2",
-        "lag",
-        "snaps / exposed",
-        "drift at",
-        "verdict",
-    ):
+    for column in COLUMNS:
         shown.add_column(column)
     for verdict in verdicts:
         records = verdict.records

@@ -1,9 +1,9 @@
 """How many environment steps a second the learned world gives at each batch size, beside what else steps here.
 
 `python benchmarks/throughput.py [--quick] [--threads N]`. In one run: the world as a vector environment with its
-record, plain, in half precision where it is quicker, and compiled; the real GridRooms under Gymnasium's SyncVectorEnv and AsyncVectorEnv,
-drawn by its table and by minigrid's own renderer; the DIAMOND architecture at its published Atari size; and the
-machine's own rate of matrix products, of which the world's share is given.
+record, plain, in half precision where it is quicker, and compiled; the real GridRooms under Gymnasium's SyncVectorEnv
+and AsyncVectorEnv, drawn by its table and by minigrid's own renderer; the DIAMOND architecture at its published Atari
+size; and the machine's own rate of matrix products, of which the world's share is given.
 """
 
 from __future__ import annotations

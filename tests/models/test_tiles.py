@@ -51,6 +51,18 @@ def test_what_cannot_be_is_never_drawn(palette):
     assert (chances.expand(2, -1, -1).gather(-1, drawn[..., None]) > 0).all()
 
 
+def test_what_is_drawn_at_once_is_spread_evenly_and_each_patch_keeps_its_chance():
+    tiles = Tiles(StreamConfig(palette=3, height=8, width=80, anchor=(0, 0)))
+    rows = 5_000
+    chances = torch.tensor([0.9, 0.1, 0.0]).clamp(min=1e-9)  # of ten patches, each may hold the goal with a tenth
+    blank = torch.full((rows, 10), tiles.undrawn)
+    look = Look(torch.arange(rows), torch.ones(rows, dtype=torch.long), 0, 1)
+    drawn, _ = tiles.settle(blank, chances.log().expand(rows, 10, -1), torch.zeros(rows, 10) > 0, look)
+    goals = drawn == 1
+    assert (goals.sum(1) == 1).all()
+    assert (goals.float().mean(0) - 0.1).abs().max() < 0.02
+
+
 def test_what_is_certain_of_a_known_place_is_never_diced():
     """A thing that is there with 0.99 stays for ten thousand looks; where nothing was seen, dice decide as ever."""
     tiles = Tiles(StreamConfig(palette=7, height=8, width=16, anchor=(0, 0)))

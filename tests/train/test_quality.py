@@ -19,6 +19,7 @@ from wmenv.train.quality.free import (
 )
 from wmenv.train.quality.hands import DROP, PICKUP, STAY, _came, _event
 from wmenv.train.quality.law import UNSEEN, determined, lawful
+from wmenv.train.quality.report import _by_dream
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,15 @@ def test_calibration_holds_what_was_said_against_what_came():
     rare, likely = calibration(chance, came)
     assert rare == {"n": 50, "said": 0.0005, "came": 0.0}
     assert likely == {"n": 10, "said": 0.7, "came": 0.7}
+
+
+def test_sentences_of_one_dream_are_one_witness():
+    right, row = np.tile([1.0, 0.0, 1.0, 0.0], 20), np.tile([0, 1, 2, 3], 20)
+    by_dream, alone = _by_dream(right, row), _by_dream(right, np.arange(80))
+    assert by_dream["mean"] == alone["mean"] == 0.5
+    assert by_dream["n"] == alone["n"] == 80
+    assert by_dream["high"] - by_dream["low"] > 2 * (alone["high"] - alone["low"])
+    assert _by_dream(right[:0], row[:0]) is None
 
 
 def test_what_hands_do_comes_to_what_it_must():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.models.conftest import make_stream
-from wmenv.errors import CheckpointError, OptionError, UnknownWorldError
+from wmenv.errors import CheckpointError, ConfigError, OptionError, UnknownWorldError
 from wmenv.models.checkpoint import load_stream
 from wmenv.sources.gridrooms.places import place_of_view
 from wmenv.sources.gridrooms.record import record_episode
@@ -15,8 +15,8 @@ from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
 from wmenv.train.asked import ObjectiveConfig
-from wmenv.train.collect import Source, collect, shard_path
-from wmenv.train.data import TYPED, Around
+from wmenv.train.collect import Source, _write_facts, collect, read_facts, shard_path
+from wmenv.train.data import TYPED, Around, Episodes
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import two_hot
@@ -188,6 +188,58 @@ def test_what_can_never_be_drawn_is_an_error(episodes, asked, says, monkeypatch)
     monkeypatch.setattr(episodes, "_directed", [np.zeros(0, np.int64)])
     with pytest.raises(OptionError, match=says):
         episodes.batch(0, 0, 2, **asked)
+
+
+def test_passages_are_drawn_round_what_lies_in_episodes_that_are_long_enough(data):
+    episodes = Episodes(data, slot=16)
+    longest = int((episodes.stop - episodes.begin).max())
+    whole = int((episodes.stop - episodes.begin == longest).sum())
+    for frames in episodes._kept_for("sights", longest):
+        assert len(np.unique(episodes.episode[frames])) <= whole
+    vars(episodes)["_directed"] = [episodes.begin[episodes.stop - episodes.begin < longest]]
+    with pytest.raises(OptionError, match=f"nothing was typed in episodes of {longest} frames or more"):
+        episodes.batch(0, 0, 2, longest, Around(directed=0.5))
+
+
+def test_shares_of_a_batch_are_at_most_all_of_it(episodes):
+    with pytest.raises(OptionError, match="together they are at most 1"):
+        episodes.batch(0, 0, 2, 4, Around(directed=0.7, sounds=0.5))
+
+
+def test_too_many_directions_for_a_passage_are_an_error(data, monkeypatch):
+    episodes = Episodes(data, slot=16)
+    monkeypatch.setattr("wmenv.train.data.TRIES", 20)
+    episodes.typed = np.zeros_like(episodes.typed)
+    with pytest.raises(OptionError, match="smaller `time`"):
+        episodes.batch(0, 0, 2, 4)
+
+
+@pytest.mark.parametrize("wrong", ["undrawn=0.8", "clean=-0.1"])
+def test_shares_of_noise_must_leave_something_between(wrong):
+    with pytest.raises(ConfigError, match="shares of the frames"):
+        TrainConfig.load(None, ["objective.clean=0.2", f"objective.{wrong}"])
+
+
+def test_data_of_another_palette_are_other_data(data, tmp_path):
+    changed = read_facts(data) | {"sight": read_facts(data)["sight"] + 1}
+    _write_facts(changed, tmp_path)
+    with pytest.raises(OptionError, match="sight differ"):
+        _write_facts(read_facts(data), tmp_path)
+
+
+def test_weights_with_a_matrix_of_another_size_start_nothing(data, tmp_path):
+    begun = tiny(data, tmp_path / "first", steps=1)
+    with_matrix = begun.model_copy(update={"model": begun.model.model_copy(update={"matrix": 4})})
+    train(with_matrix)
+    other = begun.model_copy(
+        update={
+            "model": begun.model.model_copy(update={"matrix": 8}),
+            "start": str(tmp_path / "first" / "stream.safetensors"),
+            "out": str(tmp_path / "second"),
+        }
+    )
+    with pytest.raises(CheckpointError, match=r"blocks\.0\.matrix.* other sizes"):
+        train(other)
 
 
 def test_the_last_frame_of_all_leads_nowhere(episodes, monkeypatch):

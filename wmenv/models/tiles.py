@@ -46,7 +46,7 @@ class Tiles(nn.Module):
         self.register_buffer("images", torch.zeros(shape, dtype=torch.uint8))
         # whether the tile tells what lies at its place
         self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))
-        # 0: seen and seen through, 1: hides what lies behind it, 2: hidden
+        # 0: seen and seen through, 1: a wall or part of one, 2: hidden behind it
         self.register_buffer("sight", torch.zeros(self.size, dtype=torch.int64))
         distance = view_offsets(*config.grid, config.anchor).abs().sum(-1)
         self.register_buffer("distance", distance, persistent=False)
@@ -101,9 +101,7 @@ class Tiles(nn.Module):
         sure to lie there with 0.999 would be gone after a thousand looks.
         """
         chances, left = said.float().softmax(-1), look.passes - look.number
-        drawn = self.throw(chances, *self._dice(look))
         likeliest = chances.max(-1)
-        drawn = torch.where(known & (likeliest.values > SURE), likeliest.indices, drawn)
         undrawn = canvas == self.undrawn
         believed = chances.gather(-1, canvas.clamp(max=self.size - 1)[..., None]).squeeze(-1)
         sure = undrawn & (likeliest.values > SURE)
@@ -112,15 +110,23 @@ class Tiles(nn.Module):
         near = open_ & (turn * left < open_.sum(-1, keepdim=True))
         last = ~undrawn.any(-1, keepdim=True) | (left <= 1)
         change = torch.where(last, undrawn | (believed < ABSURD), sure | near)
+        drawn = self.throw(chances, *self._dice(look, change & ~sure))
+        drawn = torch.where(known & (likeliest.values > SURE), likeliest.indices, drawn)
         again = change if look.patient else undrawn & ~change
         return torch.where(change, drawn, canvas), again.any(-1)
 
-    def _dice(self, look: Look) -> tuple[Tensor, Tensor]:
+    def _dice(self, look: Look, open_: Tensor) -> tuple[Tensor, Tensor]:
         """Each patch's own die, and the one of how far the eye reaches: shared, for many patches are drawn at once;
-        where patience draws few, each patch has one."""
+        where patience draws few, each patch has one.
+
+        The dice of `open_` patches are spread evenly: where each of ten may hold the goal with a tenth, one does.
+        """
         patches = len(self.distance)
-        dice = uniforms(look.seed, look.step, look.number, 2 * patches if look.patient else patches + 1)
-        return dice[:, :patches], dice[:, patches:]
+        dice = uniforms(look.seed, look.step, look.number, 1 + (2 * patches if look.patient else patches + 1))
+        own, shared, offset = dice[:, :patches], dice[:, patches:-1], dice[:, -1:]
+        turn = (own + 1.0 * ~open_).argsort(dim=-1, stable=True).argsort(dim=-1)
+        even = (turn + offset) / open_.sum(-1, keepdim=True).clamp(min=1)
+        return torch.where(open_, even, own), shared
 
     def throw(self, chances: Tensor, own: Tensor, shared: Tensor) -> Tensor:
         """Tile numbers (rows, patches) drawn by `chances` (rows, patches, palette), each with exactly its chance.

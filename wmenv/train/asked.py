@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from wmenv.config import Config
@@ -40,6 +42,12 @@ class ObjectiveConfig(Config):
     end: float = 0.2
     receipt: float = 0.2
     sound: float = 50.0
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if min(self.undrawn, self.clean) < 0 or self.undrawn + self.clean >= 1:
+            raise ValueError("undrawn and clean are shares of the frames: none below 0, and together below 1")
+        return self
 
 
 @dataclass

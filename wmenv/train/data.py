@@ -28,6 +28,7 @@ MISSING = {  # what there must be for each share of `Around`
     "sounds": "nothing is heard while one stands still",
 }
 FEW = 4
+TRIES = 10_000  # draws of a passage
 LATEST = 3  # words that may seem to stand before a typed sentence
 
 
@@ -96,6 +97,7 @@ class Episodes:
         for name in parts[0]:
             setattr(self, name, np.concatenate([part[name] for part in parts]))
         self.episode = np.repeat(np.arange(len(lengths)), lengths)
+        self._groups: dict[tuple[str, int], list[np.ndarray]] = {}
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -223,13 +225,19 @@ class Episodes:
         """What is asked for must be there, or the draw would go on for ever."""
         if (self.stop - self.begin).max() < time:
             raise OptionError(f"no episode has {time} frames; take a smaller `time`.")
+        if sum(vars(around).values()) > 1:
+            raise OptionError(f"{', '.join(vars(around))} are shares of a batch: together they are at most 1.")
         for name, share in vars(around).items():
-            if share and not self._kept_for(name):
-                raise OptionError(f"{MISSING[name]} in these episodes; take `{name}` 0.")
+            if share and not self._kept_for(name, time):
+                raise OptionError(f"{MISSING[name]} in episodes of {time} frames or more; take `{name}` 0.")
 
-    def _kept_for(self, name: str) -> list[np.ndarray]:
+    def _kept_for(self, name: str, time: int) -> list[np.ndarray]:
         """The frames that a passage of that share of `Around` is drawn round, in groups that come equally often."""
-        return [frames for frames in getattr(self, f"_{name}") if len(frames)]
+        if (name, time) not in self._groups:
+            long = (self.stop - self.begin >= time)[self.episode]
+            fitting = [frames[long[frames]] for frames in getattr(self, f"_{name}")]
+            self._groups[name, time] = [frames for frames in fitting if len(frames)]
+        return self._groups[name, time]
 
     def _draw(self, rng: np.random.Generator, time: int, around: Around) -> int:
         """Where a stretch begins that lies inside an episode and holds no more directions than a passage has room for.
@@ -241,8 +249,8 @@ class Episodes:
         shares = vars(around)
         bounds = np.cumsum(list(shares.values()))
         wanted = next((name for name, bound in zip(shares, bounds, strict=True) if chance < bound), None)
-        groups = self._kept_for(wanted) if wanted else []
-        while True:
+        groups = self._kept_for(wanted, time) if wanted else []
+        for _ in range(TRIES):
             frame = rng.choice(groups[rng.integers(len(groups))]) if wanted else rng.integers(len(self))
             begin, stop = self.begin[self.episode[frame]], self.stop[self.episode[frame]]
             latest = stop - time
@@ -254,6 +262,7 @@ class Episodes:
             start = int(np.clip(start, begin, latest))
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:
                 return start
+        raise OptionError(f"more than {TYPED} directions in nearly every {time} frames; take a smaller `time`.")
 
     def _met(self, index: np.ndarray) -> np.ndarray:
         """(batch, time, palette) which tiles had shown their place in some frame of the episode before."""

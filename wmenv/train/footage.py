@@ -81,7 +81,7 @@ class Camera:
             if end:
                 break
         actions, rewards, ends = zip(*steps, strict=True)
-        return Film(np.stack(frames), np.array(actions, np.uint8), np.array(rewards, np.float16), np.array(ends, bool))
+        return Film(np.stack(frames), np.array(actions, np.uint8), np.array(rewards, np.float32), np.array(ends, bool))
 
     def _shot(self, frames: Any) -> np.ndarray:
         frame = np.asarray(frames)[0]

@@ -270,7 +270,11 @@ def _weights(path: Path, model: Stream) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot start this run: its config differs in {', '.join(differ)}.")
     state = given.state_dict()
     known = model.state_dict()
-    return {n: v for n, v in state.items() if n in known and not (drawing and n.startswith(("pictures.", "level.")))}
+    taken = {n: v for n, v in state.items() if n in known and not (drawing and n.startswith(("pictures.", "level.")))}
+    resized = [n for n, v in taken.items() if v.shape != known[n].shape]
+    if resized:
+        raise CheckpointError(f"{path} cannot start this run: {', '.join(resized)} have other sizes in it.")
+    return taken
 
 
 def save(run: Run, out: Path, config: TrainConfig, frames: int) -> None:

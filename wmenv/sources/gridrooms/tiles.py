@@ -63,7 +63,8 @@ class Catalogue:
         self.shows_place = ~np.isin(self.kind, ("unseen", "agent"))
         self.walkable = np.isin(self.kind, ("floor", "goal", "agent")) | (self.state == "open")
         self.opaque = (self.kind == "wall") | np.isin(self.state, ("closed", "locked"))
-        self.sight = np.where(self.kind == "unseen", 2, self.opaque).astype(np.int64)  # as 1 hides, 2 is hidden
+        # 0: seen and seen through; 1: a wall, or a door, open ones too, for it stands in one; 2: hidden behind it
+        self.sight = np.where(self.kind == "unseen", 2, np.isin(self.kind, ("wall", "door"))).astype(np.int64)
         self.night = len(self.tiles) // 2  # id of the dark twin of tile 0
         if images is not None:
             self.images = images

@@ -24,9 +24,11 @@ PATIENCE = 3  # frames within which an effect counts
 
 @dataclass
 class Directed:
-    """One entry per sentence: was it possible, did the world say it applied it, is the effect there, the rest
-    untouched, and, where more in view than the nearest would fit the sentence, all of that too (else NaN)."""
+    """One entry per sentence: the dream it was said in, was it possible, did the world say it applied it, is the effect
+    there, the rest untouched, and, where more in view than the nearest would fit the sentence, all of that too (else
+    NaN)."""
 
+    row: np.ndarray
     event: np.ndarray
     possible: np.ndarray
     applied: np.ndarray
@@ -85,6 +87,7 @@ def _note(
         hit = [
             bool((view == wanted)[[slot]].all()) if slot is not None else bool((view == wanted).all()) for view in views
         ]
+        found["row"].append(row)
         found["event"].append(command.event if command else "nonsense")
         found["possible"].append(possible)
         found["applied"].append(bool(applied[row]))

@@ -113,7 +113,8 @@ def _goals(streamer: Streamer, told: np.ndarray, passes: int, rows: int) -> dict
     """Of dreams in which a goal is to be reached: in how many one is seen within 100 steps; of these, in how many just
     one."""
     goals = goals_met(run_free(streamer, told, np.arange(8_000, 8_000 + rows), 100, passes))
-    return {"goal_met": float((goals > 0).mean()), "one_goal": float((goals[goals > 0] == 1).mean())}
+    met = goals[goals > 0]
+    return {"goal_met": float((goals > 0).mean()), "one_goal": float((met == 1).mean()) if len(met) else None}
 
 
 def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, rounds: int) -> dict[str, Any]:
@@ -122,12 +123,12 @@ def _directed(streamer: Streamer, told: np.ndarray, passes: int, rows: int, roun
     for held_out, name in ((False, "direction_ok"), (True, "direction_heldout_ok")):
         found = run_directed(streamer, told, seeds, rounds, passes, held_out)
         can = found.possible
-        figures[name] = _with_interval(found.effect[can].astype(float))
+        figures[name] = _by_dream(found.effect[can], found.row[can])
         figures[name.replace("_ok", "_by_event")] = _by_event(found.event[can], found.effect[can])
         if not held_out:
-            figures["untouched"] = _with_interval(found.untouched)
-            alike = found.alike[~np.isnan(found.alike)]
-            figures["alike_untouched"] = _with_interval(alike) if len(alike) else None
+            figures["untouched"] = _by_dream(found.untouched, found.row)
+            several = ~np.isnan(found.alike)
+            figures["alike_untouched"] = _by_dream(found.alike[several], found.row[several])
             figures["refused_when_it_should"] = float((~found.applied[~can]).mean())
             figures["accepted_when_it_should"] = float(found.applied[can].mean())
     return figures
@@ -164,8 +165,18 @@ def _share(counts: np.ndarray) -> float:
     return float(right / total)
 
 
-def _with_interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] = np.mean) -> dict[str, float]:
-    """A statistic over episodes, their mean if not said, with its 95 % bootstrap interval."""
+def _by_dream(values: np.ndarray, row: np.ndarray) -> dict[str, float] | None:
+    """The mean over sentences, with the interval over the dreams they were said in: those of one dream are no
+    independent witnesses."""
+    counts = np.array([(values[row == one].sum(), (row == one).sum()) for one in np.unique(row)])
+    found = _with_interval(counts, _share)
+    return found and found | {"n": len(values)}
+
+
+def _with_interval(values: np.ndarray, statistic: Callable[[np.ndarray], float] = np.mean) -> dict[str, float] | None:
+    """A statistic over episodes, their mean if not said, with its 95 % bootstrap interval; None of none."""
+    if not len(values):
+        return None
     found = bootstrap(values, statistic)
     return {
         "mean": round(found.estimate, 5),
