@@ -6,12 +6,14 @@ import pytest
 from wmenv.sources.gridrooms.env import GridRooms
 from wmenv.sources.gridrooms.grammar import Command
 from wmenv.sources.gridrooms.places import place_of_view
+from wmenv.sources.gridrooms.policies import make_policy
 from wmenv.sources.gridrooms.tiles import AGENT_SLOT, CATALOGUE
 from wmenv.train.quality.directed import Directed, _note
 from wmenv.train.quality.forced import calibration, f1, matthews
 from wmenv.train.quality.free import (
     Free,
     band_energy_ratio,
+    doors_in_walls,
     goals_met,
     motion_agreement,
     places_known,
@@ -80,6 +82,23 @@ def test_goals_are_counted_by_their_places(walked):
     tiles[2, 0, 10], tiles[2, 1, 11] = goal, goal
     places = np.repeat(walked.places[:, :1], 2, 1).repeat(3, 0)
     assert goals_met(Free(tiles, np.zeros((3, 1)), walked.pose, places)).tolist() == [0, 1, 2]
+
+
+def test_true_doors_stand_in_walls_and_others_are_counted(walked):
+    env, views, poses = GridRooms("unlock"), [], []
+    policy = make_policy("explorer", np.random.default_rng(1))
+    env.reset(seed=5)
+    for _ in range(150):
+        views.append(env.tiles())
+        poses.append(env.grid_pose())
+        env.step(policy(env))
+    pose = np.stack(poses)[None]
+    true = Free(np.stack(views)[None].astype(np.int64), np.zeros((1, 149)), pose, place_of_view(pose))
+    ((right, total),) = doors_in_walls(true)
+    assert right == total > 0
+    alone = np.full((1, 1, 49), CATALOGUE.encode("floor"))
+    alone[0, 0, 24] = CATALOGUE.encode("door", "red", "open")
+    assert doors_in_walls(Free(alone, np.zeros((1, 0)), pose[:, :1], true.places[:, :1])).tolist() == [[0, 1]]
 
 
 def test_detail_is_measured_where_there_is_light(walked):

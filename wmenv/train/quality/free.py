@@ -108,6 +108,23 @@ def goals_met(free: Free) -> np.ndarray:
     return np.array([len(np.unique(where[goal], axis=0)) for goal, where in zip(shows, free.places, strict=True)])
 
 
+def doors_in_walls(free: Free) -> np.ndarray:
+    """(rows, 2): of the doors that were seen from all sides, how many stand in a wall with a way through, and how many
+    there are. All true ones do."""
+    counts = []
+    for tiles, places in zip(free.tiles, free.places, strict=True):
+        kinds: dict[tuple[int, int], str] = {}  # at first sight
+        for view, where in zip(tiles % CATALOGUE.night, places.tolist(), strict=True):
+            for tile, place in zip(view, where, strict=True):
+                if CATALOGUE.shows_place[tile]:
+                    kinds.setdefault(tuple(place), CATALOGUE.kind[tile])
+        doors = [place for place, kind in kinds.items() if kind == "door"]
+        beside = [[kinds.get((x + dx, y + dy)) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))] for x, y in doors]
+        walls = [[kind == "wall" for kind in four] for four in beside if None not in four]
+        counts.append((sum(four in ([1, 1, 0, 0], [0, 0, 1, 1]) for four in walls), len(walls)))
+    return np.array(counts)
+
+
 def motion_agreement(free: Free) -> float:
     """Inverse dynamics without a network: the move that best explains two views, against the move the action should
     make."""

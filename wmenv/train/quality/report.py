@@ -22,6 +22,7 @@ from wmenv.train.quality.forced import calibration, caption_f1, determined_tiles
 from wmenv.train.quality.free import (
     band_energy_ratio,
     diversity,
+    doors_in_walls,
     goals_met,
     motion_agreement,
     places_known,
@@ -93,6 +94,7 @@ def _free(
     free = run_free(streamer, told, seeds, steps, passes)
     quiet = run_free(streamer, told, seeds + rows, steps, passes, hands=0.0)
     agreement = self_consistency(quiet)
+    doors = doors_in_walls(free)
     marks = [steps // 10, steps // 2, steps]
     return {
         "valid_100": _with_interval(valid_rate(free, 100)),
@@ -104,6 +106,7 @@ def _free(
         "self_consistency_by_tenth": [
             round(float(np.nanmean(agreement[:, k * steps // 10 : (k + 1) * steps // 10])), 4) for k in range(10)
         ],
+        "doors_in_walls": _with_interval(doors[doors[:, 1] > 0], _share),
         "places_known": {mark: float(np.median(places_known(quiet, mark))) for mark in marks},
         "tile_shares": {"dreamt": tile_shares(free.tiles[:, steps // 2 :]), "real": tile_shares(episodes.tiles)},
     }
