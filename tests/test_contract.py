@@ -7,14 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wmenv.contract import ActionTable, ArrayState, Outcome, Receipt, Span, Start, WorldSpec, pack_arrays, unpack_arrays
-from wmenv.errors import ActionError, SnapshotError, StartError, StateConsumedError, UnsupportedError
+from wmenv.contract import (
+    ActionTable,
+    ArrayState,
+    Direction,
+    Outcome,
+    Receipt,
+    Span,
+    Start,
+    WorldSpec,
+    pack_arrays,
+    unpack_arrays,
+)
+from wmenv.errors import ActionError, DirectionError, SnapshotError, StartError, StateConsumedError, UnsupportedError
 
 DISCRETE = ActionTable(("left", "right", "stay"), noop=2, inverse={0: 1, 1: 0}, pans=(0, 1))
 BOX = ActionTable(("turn", "gas"), kind="box", low=(-1.0, 0.0), high=(1.0, 5.0))
 OPEN_BOX = ActionTable(("force",), kind="box", low=(-np.inf,), high=(np.inf,))
 HALF_OPEN_BOX = ActionTable(("speed", "depth"), kind="box", low=(10.0, -np.inf), high=(np.inf, -10.0))
 MULTI = ActionTable(("move", "fire"), kind="multi_discrete", sizes=(3, 2))
+DIRECTED = WorldSpec("told", 4, 6, 10.0, DISCRETE, directions=True)
 SPEC = WorldSpec("toy", 4, 6, 10.0, DISCRETE, starts=frozenset({"seed", "template", "picture"}), templates=("hall",))
 
 
@@ -30,6 +42,17 @@ def test_whole_numbers_in_other_clothes_are_taken():
         checked = DISCRETE.check(actions, rows=2)
         assert checked.dtype == np.int64
         assert checked.tolist() == [0, 2]
+
+
+NARROW_BOX = ActionTable(("nudge",), kind="box", low=(-0.1,), high=(0.1,))  # its bounds are no float32
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_bounds_of_a_field_are_within_them(kind):
+    bounds = np.array([[-0.1], [0.1]], kind)
+    assert NARROW_BOX.check(bounds, rows=2).tolist() == bounds.astype(np.float32).tolist()
+    with pytest.raises(ActionError, match=r"is 0.10001, outside -0.1..0.1"):
+        NARROW_BOX.check(np.array([[0.10001]], kind), rows=1)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +71,7 @@ def test_whole_numbers_in_other_clothes_are_taken():
         (BOX, [[0, 1]], r"shape \(2, 2\)"),
         (BOX, [[0, 1], [0, 6]], "field 'gas' in row 1 is 6"),
         (BOX, [[0, 1], [0, np.inf]], "finite"),
+        (OPEN_BOX, [[0.0], [1e300]], "finite"),
         (MULTI, [[0, 1], [3, 0]], "field 'move' in row 1"),
     ],
 )
@@ -96,6 +120,31 @@ def test_a_start_the_world_cannot_take_is_refused(start, says):
         start.check(SPEC)
 
 
+@pytest.mark.parametrize("lock", [None, (0, 0, 1, 1), [2, 3, 4, 5], (np.int64(1), 0, 8, 8)])
+def test_a_lock_is_a_rectangle(lock):
+    assert Direction("night falls", lock).check(DIRECTED).lock == lock
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        (),
+        (1, 2, 3),
+        (0, 0, 8, 8, 8),
+        (0, 0, 0, 8),
+        (0, 0, 8, -1),
+        (-1, 0, 8, 8),
+        (0.5, 0, 8, 8),
+        (0, 0, True, 8),
+        "0088",
+        7,
+    ],
+)
+def test_what_is_no_rectangle_is_no_lock(lock):
+    with pytest.raises(DirectionError, match="four whole numbers of pixels"):
+        Direction("night falls", lock).check(DIRECTED)
+
+
 def test_a_missing_ability_is_an_error_that_names_the_world():
     SPEC.need("starts")
     with pytest.raises(UnsupportedError, match="'toy' has no reward"):
@@ -127,6 +176,15 @@ def test_array_states_are_values():
     assert counts_of(state.select([2, 0, 2])) == [3, 1, 3]
     assert counts_of(ArrayState.concat([state, fork])) == [1, 2, 3, 11, 12, 13]
     assert counts_of(state.put([1], state_of(9))) == [1, 9, 3]
+
+
+def test_rows_of_another_world_are_refused_and_nothing_is_consumed():
+    state, stranger = state_of(1, 2), ArrayState("toy of other weights", {"count": np.array([9])})
+    for mix in (lambda: state.put([0], stranger), lambda: ArrayState.concat([state, stranger])):
+        with pytest.raises(SnapshotError, match=r"'toy of other weights' .* among rows of 'toy'"):
+            mix()
+    assert counts_of(state.put([0], state_of(7))) == [7, 2]
+    stranger.check_live()
 
 
 def test_array_states_come_back_from_bytes_to_their_own_world_only():

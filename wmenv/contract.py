@@ -116,18 +116,26 @@ class ActionTable:
     def _check_fields(self, array: np.ndarray, rows: int) -> Actions:
         if array.shape != (rows, self.count):
             raise ActionError(f"{rows} rows take an array of shape ({rows}, {self.count}), got {array.shape}.")
-        if array.dtype.kind not in "iufb" or not np.isfinite(array).all():
-            raise ActionError(f"action fields ({', '.join(self.names)}) are finite numbers, got {array!r}.")
         low = np.array(self.low if self.kind == "box" else [0] * self.count)
         high = np.array(self.high if self.kind == "box" else [size - 1 for size in self.sizes])
+        if self.kind == "box" and array.dtype.kind in "iufb":
+            array, low, high = _in_float32(array, low, high)  # where 0.1 is another number than in float64
+        if array.dtype.kind not in "iufb" or not np.isfinite(array).all():
+            raise ActionError(f"action fields ({', '.join(self.names)}) are finite numbers, got {array!r}.")
         outside = np.argwhere((array < low) | (array > high))
         if outside.size:
             row, column = (int(v) for v in outside[0])
             raise ActionError(
-                f"field {self.names[column]!r} in row {row} is {array[row, column]}, "
+                f"field {self.names[column]!r} in row {row} is {array[row, column]!s}, "
                 f"outside {low[column]:g}..{high[column]:g}."
             )
-        return array.astype(np.float32 if self.kind == "box" else np.int64)
+        return array if self.kind == "box" else array.astype(np.int64)
+
+
+def _in_float32(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays as float32; what is too large for that is infinite."""
+    with np.errstate(over="ignore"):
+        return tuple(array.astype(np.float32) for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -186,7 +194,7 @@ class Start:
     """How a row begins: nothing given means "from the seed alone".
 
     At most one of `template`, `picture` (H, W, 3 uint8) and `moment` (the bytes of a one-row state); a `prompt` may
-    stand alone or beside a template.
+    stand alone or beside any of them, where the world has a use for both.
     """
 
     template: str | None = None
@@ -231,8 +239,9 @@ class Start:
 class Direction:
     """Text that changes the world from now on, or a sound that says what happens.
 
-    `lock` names what must not change: (top, left, height, width) in pixels. A `sound` is one step of PCM, int16 in
-    little-endian bytes; the row that hears it does that instead of its action, and the text only names it.
+    `lock` names what must not change: (top, left, height, width) in pixels; a world that cannot promise that refuses.
+    A `sound` is one step of PCM, int16 in little-endian bytes; the row that hears it does that instead of its action,
+    and the text only names it.
     """
 
     text: str
@@ -241,6 +250,7 @@ class Direction:
 
     def check(self, spec: WorldSpec) -> Self:
         """This direction, or a named error if a world of that spec cannot take its kind."""
+        self._check_lock()
         if self.sound is None:
             spec.need("directions")
             return self
@@ -252,8 +262,22 @@ class Direction:
             )
         return self
 
+    def _check_lock(self) -> None:
+        if self.lock is None:
+            return
+        whole = isinstance(self.lock, tuple | list) and [is_whole(number) for number in self.lock] == [True] * 4
+        if not whole or min(self.lock[:2]) < 0 or min(self.lock[2:]) < 1:
+            raise DirectionError(
+                f"a lock is (top, left, height, width) of a rectangle, four whole numbers of pixels, got {self.lock!r}."
+            )
+
 
 Directions = Sequence[Direction | None]  # one per row
+
+
+def is_whole(value: object) -> bool:
+    """Whether that is a whole number, of Python's or of numpy's; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 # --- what comes out -------------------------------------------------------------------------------------------------
@@ -269,7 +293,8 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Event:
-    """Something a world did to its own memory or stream, said aloud: an eviction, a window roll, a re-localisation."""
+    """Something a world did to its own memory or stream, said aloud: an eviction, a window roll, a re-localisation, a
+    sentence of a prompt that it would not take."""
 
     kind: str
     detail: str = ""
@@ -356,6 +381,18 @@ class State(ABC):
         if self._consumed:
             raise StateConsumedError("this state was consumed by advance(). Keep a moment with state.fork() before.")
 
+    def check_kin(self, other: State) -> None:
+        """Raise unless `other` belongs to the same world, by the tag `world` of both, if they have one.
+
+        `put` and `concat` ask first: rows of other weights may have the same shapes, and would go on as something else.
+        """
+        mine, theirs = (getattr(state, "world", None) for state in (self, other))
+        if not isinstance(other, type(self)) or mine != theirs:
+            raise SnapshotError(
+                f"rows of world {theirs!r} ({type(other).__name__}) cannot go on among rows of {mine!r} "
+                f"({type(self).__name__}). Let them go on in the world they are of, or open new rows in this one."
+            )
+
 
 class ArrayState(State):
     """A state made of named numpy arrays, leading axis = rows, with a tag that says which world it belongs to.
@@ -382,6 +419,7 @@ class ArrayState(State):
         return type(self)(self.world, {name: array[index] for name, array in self.arrays.items()})
 
     def put(self, rows: Sequence[int], other: Self) -> Self:
+        self.check_kin(other)
         self.consume()
         other.consume()
         index = np.asarray(list(rows), dtype=np.int64)
@@ -391,9 +429,10 @@ class ArrayState(State):
 
     @classmethod
     def concat(cls, states: Sequence[Self]) -> Self:
+        first = states[0]
         for state in states:
             state.check_live()
-        first = states[0]
+            first.check_kin(state)
         names = first.arrays
         return cls(first.world, {name: np.concatenate([s.arrays[name] for s in states]) for name in names})
 

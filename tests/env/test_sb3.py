@@ -62,14 +62,21 @@ def test_rows_answer_for_themselves():
     assert env.env_is_wrapped(VecFrameStack) == [False] * 3
     assert len(env.get_images()) == 3
     assert env.render().shape[-1] == 3
-    env.set_attr("note", "shared")
-    assert env.get_attr("note") == ["shared"] * 3
+    env.set_attr("max_episode_steps", 2)
+    assert env.get_attr("max_episode_steps") == [2] * 3
+    env.reset()
+    assert [env.step(np.full(3, STAY))[2].all() for _ in range(2)] == [False, True]
 
 
 def test_what_rows_do_not_have_is_refused():
     env = vec_env(2)
     with pytest.raises(UnsupportedError, match="share their attributes"):
-        env.set_attr("note", 1, indices=[0])
+        env.set_attr("max_episode_steps", 1, indices=[0])
+    for name in ("reward", "output", "max_episode_stpes"):
+        with pytest.raises(UnsupportedError, match=f"'{name}' cannot be set .* only max_episode_steps and sticky"):
+            env.set_attr(name, "none")
+    with pytest.raises(OptionError, match="whole number"):
+        env.set_attr("max_episode_steps", 0)
     with pytest.raises(UnsupportedError, match="no method 'dance'"):
         env.env_method("dance")
     with pytest.raises(OptionError, match="SameStep"):

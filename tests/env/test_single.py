@@ -8,6 +8,7 @@ import pytest
 from tests.fakes import SIDE, CountingWorld, Diary, pixel
 from wmenv.env.single import WorldEnv
 from wmenv.env.snapshot import Snapshot
+from wmenv.env.tasks import Judge
 from wmenv.env.vector import WorldVectorEnv
 from wmenv.errors import ActionError, DirectionError, LifecycleError, OptionError, UnsupportedError
 
@@ -50,6 +51,35 @@ def test_a_fork_is_independent():
     assert env.episode_seed == twin.episode_seed  # both would go on to the same episode
     twin.close()
     env.step(STAY)
+
+
+class Growth:
+    """A reward that remembers: by how much the count has grown since the last view."""
+
+    def __init__(self):
+        self.before = None
+
+    def opened(self, rows, frames):
+        self.before = frames[:, 0, 0, 0].astype(int)
+
+    def __call__(self, outcome, actions):
+        before, self.before = self.before, outcome.frames[:, 0, 0, 0].astype(int)
+        return self.before - before
+
+
+def test_a_fork_leaves_alone_what_its_parents_reward_remembers():
+    env = opened(world=CountingWorld(goal=None), reward=Growth())
+    rewards = []
+    for _ in range(3):
+        twin = env.fork()
+        assert [twin.step(MORE)[1] for _ in range(2)] == [1.0, 1.0]
+        rewards.append(env.step(MORE)[1])
+    assert rewards == [1.0, 1.0, 1.0]
+
+
+def test_a_fork_shares_a_reward_that_remembers_nothing():
+    weigh = Judge(lambda frames: frames[:, 0, 0, 0].astype(float))
+    assert opened(reward=weigh).fork()._row.reward is weigh  # it may hold a network
 
 
 def test_a_sound_is_heard_step_by_step_in_place_of_the_actions():

@@ -8,6 +8,7 @@ from gymnasium.vector import AutoresetMode
 
 from tests.fakes import ACTIONS, SIDE, CountingWorld, Diary, pixel
 from wmenv.contract import ActionTable, Start
+from wmenv.env.seeds import row_seeds
 from wmenv.env.snapshot import Snapshot
 from wmenv.env.vector import WorldVectorEnv
 from wmenv.errors import (
@@ -20,6 +21,7 @@ from wmenv.errors import (
     UnknownWorldError,
     UnsupportedError,
 )
+from wmenv.worlds.pan import PanWorld
 
 STAY, MORE = 1, 2
 BOX = ActionTable(("pull", "turn"), noop=(0.0, 0.0), kind="box", low=(-1.0, 0.0), high=(1.0, 10.0))
@@ -99,6 +101,21 @@ def test_continuous_actions_are_scaled_to_the_world():
     env = opened(1, world=CountingWorld(actions=BOX), observer=watched)
     env.step(np.array([[0.5, 0.0]], np.float32))
     assert watched.seen[0].actions.tolist() == [[0.5, 5.0]]
+
+
+def test_the_ends_of_a_range_that_no_float32_has_can_be_reached():
+    narrow = ActionTable(("pull", "turn"), noop=(0.0, 0.0), kind="box", low=(-0.1, -3.3), high=(0.1, 1.1))
+    watched = Diary(2)
+    env = opened(2, world=CheckingWorld(actions=narrow, goal=None), reward="none", observer=watched)
+    env.step(np.array([[1, 1], [-1, -1]], np.float32))
+    np.testing.assert_array_equal(watched.seen[0].actions, np.array([narrow.high, narrow.low], np.float32))
+
+
+class CheckingWorld(CountingWorld):
+    """One that refuses what its table does not have, as worlds should."""
+
+    def advance(self, state, actions, directions):
+        return super().advance(state, self.spec.actions.check(actions, len(state)), directions)
 
 
 # --- episodes --------------------------------------------------------------------------------------------------------
@@ -187,6 +204,15 @@ def test_a_snapshot_survives_as_bytes_in_a_new_environment():
             np.testing.assert_array_equal(left, right)
 
 
+def test_options_in_numpys_numbers_survive_as_bytes():
+    env = opened(1)
+    env.reset(options={"max_episode_steps": np.int64(2), "template": np.str_("low")})
+    other = WorldVectorEnv(CountingWorld(), 1)
+    other.restore(Snapshot.from_bytes(env.snapshot().to_bytes(), other.world))
+    other.reset()
+    assert [bool(act(other, STAY)[3][0]) for _ in range(2)] == [False, True]
+
+
 def test_a_fork_does_not_disturb_its_parent():
     env, alone = opened(3, seed=7), opened(3, seed=7)
     act(env), act(alone)
@@ -244,6 +270,16 @@ def other_world():
     return world
 
 
+def test_a_snapshot_of_a_world_of_other_settings_is_refused_and_changes_nothing():
+    """Their specs have one name, as those of a network and of its next version have."""
+    env, plain = (opened(2, world=PanWorld(), reward="none") for _ in range(2))
+    strange = opened(2, world=PanWorld(noise=4), reward="none")
+    for rows in ([0], None):
+        with pytest.raises(SnapshotError, match="'pan noise=4 "):
+            env.restore(strange.snapshot(rows), rows)
+        np.testing.assert_array_equal(act(env)[0], act(plain)[0])
+
+
 # --- directions ------------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +301,16 @@ def test_two_directions_take_two_steps():
     env.direct("sing")
     assert act(env, STAY)[4]["direction"]["text"].tolist() == ["jump"]
     assert act(env, STAY)[4]["direction"]["text"].tolist() == ["sing"]
+
+
+def test_a_lock_is_kept_with_the_direction_that_waits():
+    env = opened(1)
+    env.direct("jump", lock=np.array([0, 1, 8, 8]).tolist())
+    env.direct("jump", lock=tuple(np.array([0, 1, 8, 8])))
+    kept = Snapshot.from_bytes(env.snapshot().to_bytes(), env.world)
+    assert [one.lock for one in kept.waiting[0]] == [(0, 1, 8, 8)] * 2
+    with pytest.raises(DirectionError, match="four whole numbers"):
+        env.direct("jump", lock=(0, 1, 8))
 
 
 def test_directions_reach_only_rows_under_way():
@@ -443,6 +489,13 @@ def test_a_wrong_seed_is_refused(seed):
     with pytest.raises(OptionError, match=r"seed"):
         env.reset(seed=seed)
     act(env)
+
+
+def test_the_largest_seeds_have_room_for_every_row():
+    env = WorldVectorEnv(CountingWorld(), 3)
+    with pytest.raises(OptionError, match=r"begin at 2\*\*63 - 3 at most"):
+        env.reset(seed=2**63 - 2)
+    assert next(iter(row_seeds(2**63 - 3, rows=3))) == 2**63 - 3
 
 
 def test_calls_out_of_turn_are_refused():

@@ -58,6 +58,15 @@ def test_a_span_holds_what_the_world_took():
     assert session.advance(MORE, NOTHING).span.latency_ms >= 10
 
 
+def test_a_world_is_cold_until_one_made_like_it_has_run():
+    cold = []
+    for weights in ("old", "old", "new"):
+        world = CountingWorld()
+        world.spec = world.spec.with_(name="cold counting", provenance={"weights": weights})
+        cold.append(Session(world).open([Start()], [0]).span.cold)
+    assert cold == [True, False, True]
+
+
 def test_pacing_follows_the_frames_of_the_world():
     assert Session(CountingWorld(frames_per_step=4)).clock.period_ns == 40_000_000
 

@@ -19,7 +19,7 @@ from wmenv.train.collect import Source, _write_facts, collect, read_facts, shard
 from wmenv.train.data import TYPED, Around, Episodes
 from wmenv.train.export import export
 from wmenv.train.loop import TrainConfig, train
-from wmenv.train.objective import two_hot
+from wmenv.train.objective import passage_of, two_hot
 from wmenv.train.palette import palette_of
 from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
@@ -317,6 +317,20 @@ def test_what_was_met_is_what_was_seen_before(episodes):
     assert not begins[0, 0].any()
     seen = episodes.tiles[episodes.begin[0]]
     assert set(np.flatnonzero(begins[0, 1])) == set(seen[episodes.facts["anchored"][seen]])
+
+
+def test_what_memory_has_lost_was_not_met(episodes):
+    batch = episodes.batch(0, 3, 8, 4)
+    model = make_stream(palette=len(episodes.facts["images"]), recall_met=True)
+    generator = torch.Generator().manual_seed(0)
+    config = ObjectiveConfig(fade=0.9, forget=0.3)
+    passage, _ = passage_of(batch, model, palette_of(model, episodes.facts), config, generator)
+    met, age = passage.frame.met.view(batch.met.shape), passage.frame.age.view(batch.age.shape)
+    lost = (age == 0) & (batch.age > 0)
+    assert lost.any()
+    assert not met.gather(2, batch.place.where(lost, 0))[lost].any()
+    assert not (met & ~batch.met).any()
+    assert (batch.met & ~met).any(-1).sum() < batch.met.any(-1).sum(), "the rest stays met"
 
 
 def test_others_of_a_kind_with_what_changed_weigh_together_as_much(episodes):

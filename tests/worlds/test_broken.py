@@ -371,6 +371,14 @@ def test_a_state_of_another_fault_is_refused():
         BrokenWorld(PanWorld(), "frozen").revive(data)
 
 
+def test_rows_of_another_world_behind_the_fault_are_refused_and_nothing_is_consumed():
+    states = [BrokenWorld(PanWorld(noise=noise), "reverts_every").open([Start()] * 2, [1, 2])[0] for noise in (0, 4)]
+    for mix in (lambda: states[0].put([0, 1], states[1]), lambda: type(states[0]).concat(states)):
+        with pytest.raises(SnapshotError, match="'pan noise=4 "):
+            mix()
+    assert [len(state.fork()) for state in states] == [2, 2]
+
+
 def test_a_state_of_which_a_part_is_missing_is_refused():
     world = BrokenWorld(PanWorld(), "lag")
     arrays, meta = unpack_arrays(world.open([Start()], [0])[0].to_bytes()[len(MAGIC) :])

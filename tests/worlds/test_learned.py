@@ -3,6 +3,7 @@
 Run on a tiny stream with random weights: what is tested here is the world, not what it learnt.
 """
 
+import json
 import subprocess
 import sys
 from dataclasses import asdict
@@ -10,11 +11,20 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.models.conftest import make_stream
 from wmenv.contract import Direction, Receipt, Start, no_directions
-from wmenv.errors import DirectionError, OptionError, SnapshotError, StartError, UnsupportedError
-from wmenv.models.checkpoint import save_stream
+from wmenv.errors import (
+    CheckpointError,
+    DirectionError,
+    OptionError,
+    SnapshotError,
+    StartError,
+    UnsupportedError,
+)
+from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.sources.gridrooms.grammar import VOCABULARY
 from wmenv.sources.gridrooms.spec import spec_of
 from wmenv.sources.gridrooms.tasks import TASKS
@@ -46,6 +56,15 @@ def written(folder, **changes):
         facts["strongest"] = 2.5
     save_stream(model, folder / "tiny.safetensors", facts)
     return folder / "tiny.safetensors"
+
+
+def disobedient(weights):
+    """Weights that do what they are told never, beside those that always do."""
+    path = weights.with_stem("disobedient")
+    model, facts = load_stream(weights)
+    model.flags.bias[1] = -5.0
+    save_stream(model, path, facts)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +121,59 @@ def test_more_words_than_are_heard_are_refused(weights):
         world.open([Start(prompt=said[0].text)], [0])
 
 
+def test_a_direction_with_a_lock_is_refused_and_not_heard(weights):
+    world = LearnedWorld(weights, "explore")
+    state, _ = world.open([Start()] * 2, [0, 1])
+    _, silent = world.advance(state.fork(), np.array([2, 2]), no_directions(2))
+    creak = silent.audio[0].tobytes()
+    lock = (0, 0, 8, 8)
+    for said in (Direction("the lights go out", lock), Direction("(a sound)", lock, creak)):
+        _, outcome = world.advance(state.fork(), np.array([2, 2]), [said, None])
+        assert outcome.receipts[1] is None
+        assert not outcome.receipts[0].applied
+        assert "cannot promise to leave a region" in outcome.receipts[0].reason
+        assert (outcome.frames == silent.frames).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("!!!", "finds none in '!!!'"), ("关灯", "does not know the words 关灯"), ("the lights 关灯", "words 关灯")],
+)
+def test_a_sentence_without_a_word_that_is_known_is_named(weights, in_pixels, text, why):
+    for world in (LearnedWorld(weights, "explore"), LearnedWorld(in_pixels, "explore")):
+        for prompt in (text, f"the lights go out; {text}"):
+            with pytest.raises(DirectionError, match=why):
+                world.open([Start(prompt=prompt)], [0])
+    world = LearnedWorld(disobedient(weights), "explore")
+    state, _ = world.open([Start()], [0])
+    _, outcome = world.advance(state, np.array([2]), [Direction(text)])
+    assert not outcome.receipts[0].applied
+    assert why in outcome.receipts[0].reason
+
+
+@pytest.mark.parametrize("prompt", ["", ";", " ; "])
+def test_a_prompt_without_a_sentence_is_named(world, prompt):
+    with pytest.raises(DirectionError, match="finds none in"):
+        world.open([Start(prompt=prompt)], [0])
+
+
+def test_what_of_a_prompt_is_refused_is_told_with_the_first_frame(weights):
+    world = LearnedWorld(disobedient(weights), "explore")
+    starts = [Start(), Start(prompt="the lights come on; a red ball appears ahead"), Start(prompt="the lights go out")]
+    _, outcome = world.open(starts, [0, 1, 2])
+    refused = [[event.detail.partition(":")[0] for event in told] for told in outcome.events]
+    assert refused == [[], ["'the lights come on'", "'a red ball appears ahead'"], ["'the lights go out'"]]
+    assert outcome.events[1][0].kind == "prompt-refused"
+    assert "sees no way" in outcome.events[1][0].detail
+    assert LearnedWorld(weights, "explore").open(starts, [0, 1, 2])[1].events == [()] * 3
+
+
+def test_a_moment_is_not_changed_by_a_prompt(world):
+    moment = world.open([Start()], [0])[0].to_bytes()
+    with pytest.raises(StartError, match="direct the row once it runs"):
+        world.open([Start(), Start(moment=moment, prompt="the lights go out")], [0, 1])
+
+
 def test_who_hears_a_sound_does_what_sounds_like_it(weights):
     world = LearnedWorld(weights, "explore", passes=1)
     state, _ = world.open([Start()] * 2, [0, 1])
@@ -135,6 +207,40 @@ def test_a_moment_belongs_to_its_number_format(weights):
     state, _ = LearnedWorld(weights, bf16=True).open([Start()], [0])
     with pytest.raises(SnapshotError):
         LearnedWorld(weights).revive(state.to_bytes())
+
+
+def test_a_config_of_another_version_is_refused_by_name(weights, tmp_path):
+    with safe_open(weights, "pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header["config"] = json.dumps(json.loads(header["config"]) | {"foresight": 3})
+    save_file(tensors, tmp_path / "newer.safetensors", header)
+    with pytest.raises(CheckpointError, match=r"newer\.safetensors .*foresight.* newer wmenv"):
+        LearnedWorld(tmp_path / "newer.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"routing": "reccent"}, "Did you mean 'recent'"),
+        ({"routed": -1}, "from 0 on, got -1"),
+        ({"routed": 1.5}, "whole number"),
+        ({"passes": 2.5}, "whole number from 1 to 16"),
+        ({"passes": "2"}, "whole number"),
+        ({"passes": True}, "whole number"),
+        ({"passes": 17}, "whole number from 1 to 16"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_runs(in_pixels, settings, says):
+    with pytest.raises(OptionError, match=says):
+        LearnedWorld(in_pixels, **settings)
+
+
+def test_what_makes_another_engine_is_in_the_provenance(weights, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda call: call)  # nothing runs here, and the compiler takes its time
+    plain = LearnedWorld(weights).spec.provenance
+    assert not {"compiled", "threads", "device"} & set(plain)
+    compiled = LearnedWorld(weights, compiled=True, threads=1).spec.provenance
+    assert (compiled["compiled"], compiled["threads"]) == ("yes", "1")
 
 
 def test_weights_written_in_the_place_of_others_are_read_again(tmp_path):

@@ -169,6 +169,15 @@ def test_a_refused_direction_or_opening_leaves_everything_as_it_was(served):
     assert walk(remote, state, 3)[1] == walk(world, world.open([Start()], [1])[0], 3)[1]
 
 
+def test_rows_that_are_on_no_server_are_not_put_among_those_that_are(served):
+    world, remote, _ = served
+    (state, _), (local, _) = (one.open([Start()], [1]) for one in (remote, world))
+    for mix in (lambda: state.put([0], local), lambda: type(state).concat([state, local])):
+        with pytest.raises(SnapshotError, match=r"\(ArrayState\) cannot go on among rows of 'counting'"):
+            mix()
+    assert walk(remote, state, 3)[1] == walk(world, local, 3)[1]
+
+
 def test_nobody_there_is_said_in_time(served):
     with pytest.raises(RemoteError, match="Is `wmenv serve` running"):
         RemoteWorld("ws://127.0.0.1:9", patience_s=0.1)

@@ -142,6 +142,12 @@ def test_it_shows_what_the_environment_shows():
         assert (outcome.reward[0], outcome.terminated[0]) == (reward, terminated)
 
 
+def test_the_ends_of_a_range_in_float64_can_be_reached():
+    world = SourceWorld(functools.partial(Lamp, spaces.Box(-0.1, 0.1, (2,), np.float64)))
+    state, _ = world.open([Start()], [0])
+    world.advance(state, np.array([[-0.1, 0.1]]), [None])  # a lamp asserts that its action is in its space
+
+
 def test_an_ended_row_stays_as_it_ended():
     world = SourceWorld(TalkingLamp)
     state, _ = world.open([Start()], [0])
@@ -259,6 +265,14 @@ def test_a_past_of_another_world_is_refused():
     data = SourceWorld(TalkingLamp).open([Start()], [0])[0].to_bytes()
     with pytest.raises(SnapshotError, match="talking-lamp"):
         SourceWorld(Lamp).revive(data)
+
+
+def test_rows_of_another_environment_are_not_put_among_ours():
+    (state, _), (guest, _) = (SourceWorld(make).open([Start()], [0]) for make in (Lamp, TalkingLamp))
+    for mix in (lambda: state.put([0], guest), lambda: type(state).concat([state, guest])):
+        with pytest.raises(SnapshotError, match=r"'talking-lamp' .* among rows of 'Lamp'"):
+            mix()
+    assert [len(one.fork()) for one in (state, guest)] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,15 @@ def test_put_replaces_rows_and_consumes_both():
             used.select([0])
 
 
+def test_rows_of_other_weights_are_refused_and_nothing_is_consumed():
+    state, stranger = two_rows(), TensorState("toy of other weights", two_rows().tensors)
+    for mix in (lambda: state.put([0, 1], stranger), lambda: TensorState.concat([state, stranger])):
+        with pytest.raises(SnapshotError, match=r"'toy of other weights' .* among rows of 'toy'"):
+            mix()
+    assert same(state, two_rows())
+    state.check_live(), stranger.check_live()
+
+
 def test_put_writes_buffers_that_were_made_in_inference_mode():
     with torch.inference_mode():
         state = TensorState("toy", {"seed": torch.tensor([7, 9])})

@@ -15,7 +15,7 @@ from wmenv.bench.probes.prompted import lifetimes
 from wmenv.bench.probes.soak import Soak
 from wmenv.bench.suite import Run
 
-YES, NO, TOO_SHORT, CANNOT = ANSWERS = ("yes", "no", "not watched that long", "cannot be asked")
+YES, NO, TOO_SHORT, CANNOT = ("yes", "no", "not watched that long", "cannot be asked")
 ENOUGH = 0.9  # share of scenes, or of looks, from which on the answer is yes
 CONTACT = 0.5  # share of an approach that a thing must stop
 DRIFT = 2.0  # usual deviations

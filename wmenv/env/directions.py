@@ -6,6 +6,8 @@ Each row takes one per step, in the order they came. Knows nothing of what a dir
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,15 @@ def checked_text(text: object) -> str:
     if not text.isprintable():
         raise DirectionError(f"a direction is one line of printable text, got {text[:80]!r}.")
     return text
+
+
+def checked_direction(text: object, lock: Any, spec: WorldSpec) -> Direction:
+    """What was typed as the world can be asked to take it, or a named error."""
+    direction = Direction(checked_text(text), lock).check(spec)
+    if direction.lock is None:
+        return direction
+    top, left, height, width = map(int, direction.lock)  # numpy's numbers are none that a snapshot's JSON can hold
+    return replace(direction, lock=(top, left, height, width))
 
 
 def checked_sound(pcm: object, spec: WorldSpec) -> list[Direction]:

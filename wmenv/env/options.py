@@ -97,5 +97,7 @@ def checked_limit(limit: Any) -> int | None:
 
 
 def kept(options: RowOptions) -> RowOptions:
-    """What of a row's options holds on for its later episodes."""
-    return {key: options[key] for key in STICKY if options.get(key) is not None}
+    """What of a row's options holds on for its later episodes, as values that a snapshot's JSON can hold."""
+    held = {key: options[key] for key in STICKY if options.get(key) is not None}
+    limit = checked_limit(held.get("max_episode_steps"))
+    return held if limit is None else held | {"max_episode_steps": limit}

@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 from wmenv.env.infos import row_info
+from wmenv.env.options import checked_limit
 from wmenv.env.vector import WorldVectorEnv
 from wmenv.errors import OptionError, UnsupportedError
 
@@ -28,6 +29,10 @@ ONE_ROW: dict[
     "describe": lambda env, row: env.describe()[row],
     "render": lambda env, row: env.render() and env.render()[row],
     "get_action_meanings": lambda env, row: env.get_action_meanings(),
+}
+SETTABLE: dict[str, Callable[[Any], Any]] = {  # what set_attr may change, for episodes that begin from then on
+    "max_episode_steps": checked_limit,
+    "sticky_reset_options": bool,
 }
 
 
@@ -84,10 +89,15 @@ class WorldVecEnv(VecEnv):
         return [getattr(self.env, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Set an attribute for all rows; one row alone has none of its own."""
+        """Set one of `SETTABLE` for all rows; one row alone has none of its own."""
         if indices is not None and len(list(self._get_indices(indices))) < self.num_envs:
             raise UnsupportedError(f"rows share their attributes: {attr_name!r} can only be set for all of them.")
-        setattr(self.env, attr_name, value)
+        if attr_name not in SETTABLE:
+            raise UnsupportedError(
+                f"{attr_name!r} cannot be set once the environment is made, only {' and '.join(SETTABLE)}. "
+                "Make another one for the rest."
+            )
+        setattr(self.env, attr_name, SETTABLE[attr_name](value))
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any

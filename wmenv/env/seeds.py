@@ -52,6 +52,11 @@ def row_seeds(seed: Any, rows: int) -> list[int | None]:
             raise OptionError(f"{rows} rows take one seed or a list of {rows}, got {len(seed)}.")
         return [None if one is None else whole(one) for one in seed]
     first = whole(seed)
+    if first + rows > LARGEST:
+        raise OptionError(
+            f"row i gets the seed {first} + i, and a seed is from 0 to 2**63 - 1: for {rows} rows begin at "
+            f"2**63 - {rows} at most, or give a list."
+        )
     return [first + row for row in range(rows)]
 
 

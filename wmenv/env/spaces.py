@@ -57,4 +57,7 @@ class ActionDecoder:
             array = np.array(array)
             array[ignored] = self._idle
         checked = self._agent.check(array, len(ignored))
-        return self._low + (checked + 1) / 2 * (self._high - self._low) if self._scaled else checked
+        if not self._scaled:
+            return checked
+        scaled = self._low + (checked + 1) / 2 * (self._high - self._low)
+        return np.clip(scaled, self._low, self._high)  # rounding may overshoot by the last bit of a float32

@@ -6,6 +6,7 @@ time limits.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -49,6 +50,11 @@ def reward_source(reward: Reward, spec: WorldSpec) -> RewardSource:
     return FromWorld(spec)
 
 
+def reward_of_twin(reward: Reward) -> Reward:
+    """The same reward for an environment of its own: one that remembers what its rows showed is copied."""
+    return copy.deepcopy(reward) if hasattr(reward, "opened") else reward
+
+
 def ends(outcome: Outcome, spec: WorldSpec) -> np.ndarray:
     """Which rows the world itself has ended."""
     return np.array(outcome.terminated, np.bool_) if spec.terminates else np.zeros(len(outcome.frames), np.bool_)
@@ -89,7 +95,8 @@ class FromTask:
     """Reward from a function that gives one number per row, or (reward, terminated).
 
     Where it gives reward alone, the world ends episodes. A function that compares moments has a method
-    `opened(rows, frames)`, which is called whenever rows go on from another moment, with the frames of all rows.
+    `opened(rows, frames)`, which is called whenever rows go on from another moment, with the frames of all rows; a twin
+    of the environment has a copy of it.
     """
 
     def __init__(self, function: TaskFunction, spec: WorldSpec) -> None:

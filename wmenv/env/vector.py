@@ -30,7 +30,7 @@ from wmenv.contract import (
 )
 from wmenv.env.arguments import checked_choice, checked_count, checked_mode, checked_rows
 from wmenv.env.book import EpisodeBook
-from wmenv.env.directions import DirectionQueue, checked_sound, checked_text
+from wmenv.env.directions import DirectionQueue, checked_direction, checked_sound
 from wmenv.env.director import Director
 from wmenv.env.doubt import Doubt
 from wmenv.env.infos import InfoBatch
@@ -38,7 +38,7 @@ from wmenv.env.options import RowOptions, checked_limit, kept, reset_request, st
 from wmenv.env.seeds import SeedStreams, row_seeds
 from wmenv.env.snapshot import Snapshot
 from wmenv.env.spaces import ActionDecoder, action_space, picture_space
-from wmenv.env.tasks import Reward, reward_source
+from wmenv.env.tasks import Reward, reward_of_twin, reward_source
 from wmenv.env.telling import tell_directions, tell_outcome
 from wmenv.errors import LifecycleError, OptionError, SnapshotError, UnsupportedError
 from wmenv.runtime import to_host, to_tensor
@@ -309,7 +309,7 @@ class WorldVectorEnv(VectorEnv):
     ) -> list[int]:
         """Change the world with the next step of `rows`, or of every row that is under way; gives those rows back."""
         chosen = self._directed("directions", rows)
-        self._queue.add(Direction(checked_text(text), lock), chosen)
+        self._queue.add(checked_direction(text, lock, self.world_spec), chosen)
         return chosen
 
     def hear(self, sound: Any, rows: Sequence[int] | None = None) -> list[int]:
@@ -403,7 +403,7 @@ class WorldVectorEnv(VectorEnv):
             max_episode_steps=self.max_episode_steps,
             autoreset_mode=self.autoreset_mode,
             output=self.output,
-            reward=self.reward,
+            reward=reward_of_twin(self.reward),
             realtime=self._session.clock.realtime,
             doubt=self._doubt,
             directed_every=self._director.every if self._director else None,

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -54,9 +55,20 @@ def load_stream(path: Path) -> tuple[Stream, dict]:
         raise CheckpointError(f"{path} is of format {header.get('format')!r}, this is read: {FORMAT!r}.")
     if _digest(tensors) != header["sha256"]:
         raise CheckpointError(f"{path} is damaged: its tensors do not have the hash that its header names.")
-    model = Stream(StreamConfig.model_validate_json(header["config"]))
+    model = Stream(_config(header["config"], path))
     _fill(model, tensors, path)
     return model.eval().requires_grad_(False), {**json.loads(header["facts"]), "sha256": header["sha256"]}
+
+
+def _config(written: str, path: Path) -> StreamConfig:
+    try:
+        return StreamConfig.model_validate_json(written)
+    except ValidationError as problem:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problem.errors())
+        raise CheckpointError(
+            f"{path} has a config that this version does not read ({wrong}). If a newer wmenv wrote it, install that "
+            "one; otherwise export the weights again."
+        ) from problem
 
 
 def _small(value: Tensor) -> Tensor:

@@ -119,6 +119,8 @@ class Stream(nn.Module):
         x = self.pictures.embed(frame.noised)
         if config.recall_place:
             x = x + self.pictures.embed_place(frame.place) + self.age(frame.age)
+        if config.recall_met:  # what is still to be found depends on it
+            x = x + self.pictures.embed_met(frame.met, frame.noised)[:, None] * (frame.age == 0)[..., None]
         if config.recall_spot:
             x = x + self.pictures.embed_spot(frame.spot)
         action = self.action(frame.action)
@@ -127,10 +129,7 @@ class Stream(nn.Module):
             parts.append((self.sound_in(frame.sound) * frame.hears[:, None])[:, None])
         tokens = torch.cat([part.to(x.dtype) for part in parts], 1) + self.slots
         harmonics = torch.cos(torch.pi * frame.level[..., None] * torch.arange(16, device=x.device))
-        shared = action + self.level(harmonics.flatten(1).to(action.dtype))
-        if config.recall_met:
-            shared = shared + self.pictures.embed_met(frame.met, frame.noised)
-        return tokens, self.condition(shared)
+        return tokens, self.condition(action + self.level(harmonics.flatten(1).to(action.dtype)))
 
     def embed_text(self, words: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and modulation of (rows, slot) word numbers."""

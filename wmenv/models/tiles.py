@@ -18,6 +18,7 @@ from wmenv.models.randomness import uniforms
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
 ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass, and when a dream is mended
+MET = 4.0  # what is seldom met would be learnt too slowly otherwise
 MENDS = 4  # looks over a patient drawing, at most; hardly any needs the last
 
 
@@ -74,7 +75,7 @@ class Tiles(nn.Module):
         """What a viewer who has met some of the palette, (rows, palette), goes by; what is drawn by now is met too."""
         assert self.met is not None
         drawn = met.new_zeros(len(met), self.size + 2).scatter(1, canvas, True)[:, : self.size]
-        return (met | drawn & self.anchored).to(self.met.weight.dtype) @ self.met.weight
+        return MET * ((met | drawn & self.anchored).to(self.met.weight.dtype) @ self.met.weight)
 
     def predict(self, x: Tensor) -> Tensor:
         return self.head(x)

@@ -36,5 +36,9 @@ class Vocabulary:
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words and numbers; punctuation is dropped."""
-    return re.findall(r"[a-z0-9']+", text.lower())
+    """Lower-case words and numbers of any script, so that what nobody taught is a new word; punctuation is dropped.
+
+    >>> split_words("The lights, 关灯!")
+    ['the', 'lights', '关灯']
+    """
+    return re.findall(r"(?:[^\W_]|')+", text.lower())

@@ -60,6 +60,7 @@ class Session:
         self.world = load_world(world) if isinstance(world, str) else world
         self.spec = self.world.spec
         self.clock = Clock(self.spec.frames_per_step / self.spec.fps, realtime)
+        self._engine = (self.spec.name, str(sorted(self.spec.provenance.items())))  # what is cold until it has run
         self._output = output
         self.watched = watched or output == "numpy"
         self._state: State | None = None
@@ -114,7 +115,9 @@ class Session:
         self._frames = replaced(self._frames, rows, self._kept(moment.frames))
 
     def revive(self, moment: Moment) -> None:
-        """Begin with the rows of a kept moment, whatever ran before."""
+        """Begin with the rows of a kept moment, whatever ran before, if that was of the same world."""
+        if self._state is not None:
+            self._state.check_kin(moment.state)
         self._state = moment.state.fork()
         self._frames = self._kept(moment.frames[list(range(len(moment)))])
         self.clock.restart()
@@ -136,7 +139,7 @@ class Session:
     def _shown(self, made: Outcome, started: Started, call: str) -> Shown:
         """The outcome with its bytes on the host; then the clock stops."""
         outcome = made if self.spec.output == "numpy" else self._on_host(made)
-        span = self.clock.stop(started, use=(self.spec.name, call, len(made.frames)))
+        span = self.clock.stop(started, use=(*self._engine, call, len(made.frames)))
         return Shown(self._kept(made.frames if self._output == "torch" else outcome.frames), outcome, span)
 
     def _on_host(self, made: Outcome) -> Outcome:

@@ -34,13 +34,14 @@ def passage_of(
     )
     lost = torch.rand(4, shape[0], generator=generator) < config.forget
     place, age, spot = faded(batch, lost[:2], palette.unseen, config, generator)
+    met = batch.met & ~_forgotten(batch, age) & ~lost[0, :, None, None]
     if pixels:
         place, spot = (grainy(palette.kept(tiles), config, generator) for tiles in (place, spot))
     frame = Frame(
         noised=asked.canvas.flatten(0, 1),
         place=place.flatten(0, 1),
         age=age.flatten(0, 1),
-        met=(batch.met & ~lost[0, :, None, None]).flatten(0, 1),
+        met=met.flatten(0, 1),
         spot=spot.flatten(0, 1),
         level=asked.level.flatten(0, 1),
         action=batch.action.flatten(),
@@ -55,6 +56,14 @@ def passage_of(
         deaf[:led] = False
         passage = heedless(passage, deaf, model.config.actions)
     return passage, asked
+
+
+def _forgotten(batch: Batch, age: Tensor) -> Tensor:
+    """(batch, time, palette) what lay where memory has faded, (batch, time, patches) `age` 0: it is not met any more,
+    or the goal would be looked for where one is known already."""
+    size = batch.met.shape[-1]
+    never = batch.met.new_zeros(*batch.met.shape[:2], size + 2)
+    return never.scatter(-1, torch.where(age == 0, batch.place, size + 1), True)[..., :size] if size else batch.met
 
 
 def losses(model: Stream, passage: Passage, asked: Asked, batch: Batch, config: ObjectiveConfig) -> dict[str, Tensor]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 import importlib
-import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -24,14 +23,16 @@ from wmenv.contract import (
     AudioSpec,
     Direction,
     Directions,
+    Event,
     Outcome,
     Receipt,
     Start,
     State,
     WorldSpec,
     check_directions,
+    is_whole,
 )
-from wmenv.errors import DirectionError, OptionError, UnsupportedError, did_you_mean
+from wmenv.errors import DirectionError, OptionError, StartError, UnsupportedError, did_you_mean
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.compiled import CompiledStreamer
 from wmenv.models.config import StreamConfig
@@ -44,6 +45,7 @@ from wmenv.worlds.door import one_row, own
 from wmenv.worlds.tensor_state import TensorState
 
 MOST_PASSES = 16
+ROUTINGS: tuple[str, ...] = get_args(StreamConfig.model_fields["routing"].annotation)
 WEIGHTS = Path(__file__).parent.parent / "weights"
 TELLERS = {"gridrooms": "wmenv.sources.gridrooms.captions:caption_of"}  # by name: worlds do not import sources
 TRIFLE = 0.01  # a reward's share of a neighbouring value that is doubt, not reward
@@ -77,9 +79,10 @@ class LearnedWorld:
     is asked with more `strength` than the data do. `threads` is how many a step takes, or "quickest": what is quickest
     here for that many rows, tried before the first of them begins. `device` is where it computes, such as "cuda".
 
-    A start is dreamt from the seed, read from a picture, revived from a moment, or dreamt and then changed by a prompt:
-    sentences, parted by semicolons, that are directed one after another before the first frame is shown; a sentence
-    with words that are not known here is an error.
+    A start is dreamt from the seed, read from a picture or revived from a moment. What is dreamt or read may then be
+    changed by a prompt: sentences, parted by semicolons, that are directed one after another before the first frame is
+    shown. A sentence that cannot be heard, or has words that are not known here, is an error; one that the network
+    refuses, as it depends on what was dreamt, is told as an event of the first frame.
     """
 
     def __init__(
@@ -102,9 +105,13 @@ class LearnedWorld:
             raise OptionError(f"bf16 is true, false or 'quicker', got {bf16!r}.")
         if memory not in MEMORIES:
             raise OptionError(f"no memory is called {memory!r}. {did_you_mean(memory, MEMORIES)}")
-        if not 1 <= passes <= MOST_PASSES:
-            raise OptionError(f"passes is 1 to {MOST_PASSES}, got {passes}.")
-        self.passes, self._strength = passes, strength
+        if not (is_whole(passes) and 1 <= passes <= MOST_PASSES):
+            raise OptionError(f"passes is a whole number from 1 to {MOST_PASSES}, got {passes!r}.")
+        if routed is not None and not (is_whole(routed) and routed >= 0):
+            raise OptionError(f"routed is how many key frames are heard, a whole number from 0 on, got {routed!r}.")
+        if routing not in (None, *ROUTINGS):
+            raise OptionError(f"no routing is called {routing!r}. {did_you_mean(str(routing), ROUTINGS)}")
+        self.passes, self._strength = int(passes), strength
         half = half_is_quicker(device) if bf16 == "quicker" else bool(bf16)
         hears = {name: value for name, value in (("routed", routed), ("routing", routing)) if value is not None}
         self._streamer, self._facts, vocabulary = _loaded(
@@ -159,7 +166,10 @@ class LearnedWorld:
                 "memory": "+".join(sorted(self._streamer.uses & kinds_of(self.config))),
             }
             | ({"routed": f"{self.config.routed} by {self.config.routing}"} if self.config.bank else {})
-            | ({"strength": f"{self._strength:g}"} if self._strength != 1 else {}),
+            | ({"strength": f"{self._strength:g}"} if self._strength != 1 else {})
+            | ({"compiled": "yes"} if isinstance(self._streamer, CompiledStreamer) else {})
+            | ({"device": str(self._device)} if self._device.type != "cpu" else {})
+            | ({"threads": str(self._threads.wanted)} if self._threads.wanted else {}),
         )
 
     @property
@@ -175,21 +185,18 @@ class LearnedWorld:
 
     @torch.inference_mode()
     def open(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[State, Outcome]:
-        for start in starts:
-            start.check(self.spec)
+        prompts = [self._sentences(start.check(self.spec)) for start in starts]
         if isinstance(self._streamer, CompiledStreamer):
             self._streamer.warm(len(starts))
-        parts = [
-            self._begin(start, seed) for start, seed in zip(starts, seeds, strict=True) if start.moment is not None
-        ]
+        kept = [row for row, start in enumerate(starts) if start.moment is not None]
         fresh = [row for row, start in enumerate(starts) if start.moment is None]
+        parts = [self._begin(starts[row], seeds[row]) for row in kept]
         if fresh:
             with self._threads.held(len(starts)):
                 parts.append(self._dream([starts[row] for row in fresh], [seeds[row] for row in fresh]))
-        order = [row for row, start in enumerate(starts) if start.moment is not None] + fresh
-        state = TensorState.concat([part[0] for part in parts]).select(np.argsort(order))
-        drawn = {name: torch.cat([part[1][name] for part in parts])[np.argsort(order)] for name in parts[0][1]}
-        return state, self._outcome(drawn, None)
+        state = TensorState.concat(parts).select(np.argsort(kept + fresh))
+        refused = self._prompt(state.tensors, prompts)
+        return state, self._outcome(_still(state.tensors, self.config.samples), None, refused)
 
     @torch.inference_mode()
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
@@ -197,7 +204,8 @@ class LearnedWorld:
         state.check_live()
         actions = self.spec.actions.check(actions, len(state))
         check_directions(directions, self.spec)
-        words, hearing = self._heard(directions), [row for row, said in enumerate(directions) if said and said.sound]
+        words = self._heard(directions)
+        hearing = [row for row, said in enumerate(directions) if said and said.sound and not self._unheard(said)]
         memory = state.consume().tensors
         action = torch.from_numpy(actions).to(self._device)
         with self._threads.held(len(action)):
@@ -234,13 +242,13 @@ class LearnedWorld:
 
     # --- beginnings ---
 
-    def _begin(self, start: Start, seed: int) -> tuple[TensorState, dict[str, Tensor]]:
+    def _begin(self, start: Start, seed: int) -> TensorState:
         """A recorded moment goes on with the randomness of its new seed."""
         state = one_row(self.revive(start.moment))
         state.tensors["seed"] = torch.full_like(state.tensors["seed"], _signed(seed))
-        return state, _still(state.tensors, self.config.samples)
+        return state
 
-    def _dream(self, starts: Sequence[Start], seeds: Sequence[int]) -> tuple[TensorState, dict[str, Tensor]]:
+    def _dream(self, starts: Sequence[Start], seeds: Sequence[int]) -> TensorState:
         tasks = [start.template or self.task for start in starts]
         told = np.stack([self._words.encode(self._instructions[task], self.config.slot) for task in tasks])
         signed = torch.tensor([_signed(seed) for seed in seeds], device=self._device)
@@ -252,8 +260,7 @@ class LearnedWorld:
             frames = torch.from_numpy(np.stack([np.asarray(starts[row].picture) for row in shown])).to(self._device)
             self._first_frames(memory, shown, self._streamer.model.pictures.read(frames))
         self._first_frames(memory, [row for row in range(len(starts)) if row not in shown], None)
-        self._prompt(memory, starts)
-        return TensorState(self._tag, memory), _still(memory, self.config.samples)
+        return TensorState(self._tag, memory)
 
     def _first_frames(self, memory: dict[str, Tensor], rows: list[int], given: Tensor | None) -> None:
         """Begin some rows: with the pictures they are given, or with a dream."""
@@ -263,30 +270,49 @@ class LearnedWorld:
         self._streamer.begin(part, given)
         memory.update(TensorState(self._tag, memory).put(rows, TensorState(self._tag, part)).tensors)
 
-    def _prompt(self, memory: dict[str, Tensor], starts: Sequence[Start]) -> None:
-        """Direct each sentence of each prompt while the viewer stands still, before anything is shown."""
-        if not any(start.prompt for start in starts):
-            return
-        sentences = [[s.strip() for s in (start.prompt or "").split(";") if s.strip()] for start in starts]
-        for sentence in itertools.chain(*sentences):
-            if why := self._too_long(sentence) or self._strange(sentence):
+    def _sentences(self, start: Start) -> list[str]:
+        """The sentences of a start's prompt, or a named error if they cannot be directed before its first frame."""
+        if start.prompt is None:
+            return []
+        if start.moment is not None:
+            raise StartError(
+                f"a moment begins with the frame it was kept at, so the prompt {start.prompt!r} would come too late. "
+                "Begin at the moment, and direct the row once it runs."
+            )
+        sentences = [part.strip() for part in start.prompt.split(";") if part.strip()] or [start.prompt]
+        for sentence in sentences:
+            if why := self._unheard(Direction(sentence)) or self._strange(sentence):
                 raise DirectionError(f"cannot start from the prompt {sentence!r}: {why}")
-        still = torch.full((1,), self.spec.actions.noop, dtype=torch.int64, device=self._device)
-        for turn in range(max(map(len, sentences), default=0)):
-            rows = [row for row, said in enumerate(sentences) if turn < len(said)]
-            part = TensorState(self._tag, {name: value[rows] for name, value in memory.items()})
-            words = self._heard([Direction(sentences[row][turn]) for row in rows])
-            self._streamer.step(part.tensors, still.expand(len(rows)), words, self.passes)
-            memory.update(TensorState(self._tag, memory).put(rows, part).tensors)
+        return sentences
+
+    def _prompt(self, memory: dict[str, Tensor], prompts: Sequence[list[str]]) -> list[tuple[Event, ...]]:
+        """Direct the sentences of each row's prompt one by one, while the viewer stands still, before anything is
+        shown; what of them was refused."""
+        refused: list[tuple[Event, ...]] = [()] * len(prompts)
+        for turn in range(max(map(len, prompts), default=0)):
+            rows = [row for row, sentences in enumerate(prompts) if turn < len(sentences)]
+            said = [Direction(prompts[row][turn]) for row in rows]
+            for row, receipt in zip(rows, self._directed(memory, rows, said), strict=True):
+                if not receipt.applied:
+                    refused[row] += (Event("prompt-refused", f"{prompts[row][turn]!r}: {receipt.reason}"),)
+        return refused
+
+    def _directed(self, memory: dict[str, Tensor], rows: list[int], said: list[Direction]) -> list[Receipt]:
+        """One step of some rows, in which they do nothing but hear what is said."""
+        part = TensorState(self._tag, {name: value[rows] for name, value in memory.items()})
+        still = torch.full((len(rows),), self.spec.actions.noop, dtype=torch.int64, device=self._device)
+        with self._threads.held(len(memory["seed"])):
+            drawn = self._streamer.step(part.tensors, still, self._heard(said), self.passes)
+        memory.update(TensorState(self._tag, memory).put(rows, part).tensors)
+        return [self._receipt(*one) for one in zip(said, (drawn.said.receipt > 0).tolist(), strict=True)]
 
     # --- what is shown ---
 
     def _heard(self, directions: Directions) -> Tensor | None:
-        """(rows, slot) words, zeros where nothing was typed; None where nothing was typed at all."""
-        said = [direction.text if direction and direction.sound is None else None for direction in directions]
-        if not any(said):
+        """(rows, slot) words, zeros where nothing was typed that is heard; None where that holds for all rows."""
+        texts = [one.text if one and one.sound is None and not self._unheard(one) else None for one in directions]
+        if not any(texts):
             return None
-        texts = [None if text is None or self._too_long(text) else text for text in said]
         words = np.stack([self._words.encode(text, self.config.slot) for text in texts])
         return torch.from_numpy(words).to(self._device)
 
@@ -301,7 +327,9 @@ class LearnedWorld:
         obeyed[rows] = asked.where(understood, action[rows])
         return obeyed, understood
 
-    def _outcome(self, shown: dict[str, Tensor], directions: Directions | None) -> Outcome:
+    def _outcome(
+        self, shown: dict[str, Tensor], directions: Directions | None, events: Sequence[tuple[Event, ...]] = ()
+    ) -> Outcome:
         rows = len(shown["shown"])
         told = directions is not None and any(directions)
         pose = shown["pose"].float().numpy() * np.array([1, 1, math.pi / 2], np.float32)
@@ -311,24 +339,33 @@ class LearnedWorld:
             terminated=shown["end"].numpy() if self.spec.terminates else None,
             audio=_pcm(shown["sound"]) if self.spec.audio else None,
             pose=pose if self.spec.pose else None,
-            receipts=[self._receipt(d, bool(shown["applied"][r])) for r, d in enumerate(directions)] if told else None,
-            events=[()] * rows,
+            receipts=self._receipts(directions, shown["applied"]) if told else None,
+            events=events or [()] * rows,
         )
 
-    def _receipt(self, direction: Direction | None, applied: bool) -> Receipt | None:
-        if direction is None:
-            return None
+    def _receipts(self, directions: Directions, applied: Tensor) -> list[Receipt | None]:
+        rows = zip(directions, applied.tolist(), strict=True)
+        return [self._receipt(direction, done) if direction else None for direction, done in rows]
+
+    def _receipt(self, direction: Direction, applied: bool) -> Receipt:
+        if why := self._unheard(direction):
+            return Receipt(False, f"the world refuses: {why}")
         if direction.sound is not None:
             return Receipt(applied, "" if applied else "nothing that can be done here and now sounds like that.")
-        why = self._too_long(direction.text)
-        if applied and not why:
+        if applied:
             return Receipt(True)
-        why = why or self._strange(direction.text) or "it sees no way to do that here and now."
+        why = self._strange(direction.text) or "it sees no way to do that here and now."
         return Receipt(False, f"the world refuses: {why}")
 
-    def _too_long(self, text: str) -> str:
-        """That a sentence has more words than are heard here, as the end of a message; "" if it has not."""
-        words, most = len(split_words(text)), self.config.slot
+    def _unheard(self, direction: Direction) -> str:
+        """Why a direction does not reach the network, as the end of a message; "" if it does."""
+        if direction.lock is not None:
+            return "it cannot promise to leave a region of the picture alone."
+        if direction.sound is not None:
+            return ""
+        words, most = len(split_words(direction.text)), self.config.slot
+        if not words:
+            return f"it hears words, and finds none in {direction.text!r}."
         return f"it hears at most {most} words at once, this is {words}." if words > most else ""
 
     def _strange(self, text: str) -> str:

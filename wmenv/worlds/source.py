@@ -239,6 +239,7 @@ class SourceState(State):
         return type(self)(self.source, [self._copy(self.lives[row]) for row in rows])
 
     def put(self, rows: Sequence[int], other: Self) -> Self:
+        self.check_kin(other)
         lives, guests = self.consume().lives, other.consume().lives
         for row, guest in zip(rows, guests, strict=True):
             lives[row] = guest
@@ -246,6 +247,8 @@ class SourceState(State):
 
     @classmethod
     def concat(cls, states: Sequence[Self]) -> Self:
+        for state in states:
+            states[0].check_kin(state)
         return cls(states[0].source, [life for state in states for life in state.fork().lives])
 
     @property

@@ -78,5 +78,6 @@ def action_for(space: spaces.Space, action: np.ndarray) -> Any:
     if isinstance(space, spaces.Discrete):
         return int(action) + int(space.start)
     if isinstance(space, spaces.Box):
-        return np.asarray(action, space.dtype).reshape(space.shape)
+        given = np.asarray(action, space.dtype).reshape(space.shape)
+        return np.clip(given, space.low, space.high)  # ours are float32, whose 0.1 is above a float64's
     return np.asarray(action, space.dtype)

@@ -48,6 +48,7 @@ class TensorState(State):
 
     @torch.inference_mode()  # the buffers may have been made in inference mode, where alone they may be written
     def put(self, rows: Sequence[int], other: Self) -> Self:
+        self.check_kin(other)
         self.consume()
         other.consume()
         index = torch.as_tensor(list(rows), dtype=torch.int64)
@@ -58,9 +59,10 @@ class TensorState(State):
     @classmethod
     @torch.inference_mode()
     def concat(cls, states: Sequence[Self]) -> Self:
+        first = states[0]
         for state in states:
             state.check_live()
-        first = states[0]
+            first.check_kin(state)
         return cls(first.world, {name: torch.cat([s.tensors[name] for s in states]) for name in first.tensors})
 
     @property

@@ -23,7 +23,6 @@ from wmenv.sources.gridrooms.tiles import CATALOGUE
 
 MOTIONS = ((0, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 1))  # stay, forward, turn left, turn right; in the viewer's frame
 SILENT = 255
-NO_ACTION = ACTIONS.count
 
 TASK_SHARES = {"explore": 0.4, "reach": 0.15, "fetch": 0.15, "unlock": 0.15, "put_next": 0.15}
 POLICY_SHARES = {

@@ -165,7 +165,14 @@ class BrokenState(State):
         states = {name: state.select(rows) for name, state in self.states.items()}
         return type(self)(self.world, states, {name: array[index] for name, array in self.own.items()})
 
+    def check_kin(self, other: State) -> None:
+        super().check_kin(other)
+        assert isinstance(other, BrokenState), f"{type(other).__name__} passed for a BrokenState"
+        for name, state in self.states.items():  # the world behind the fault has weights and settings of its own
+            state.check_kin(other.states[name])
+
     def put(self, rows: Sequence[int], other: Self) -> Self:
+        self.check_kin(other)
         self.consume()
         other.consume()
         index = np.asarray(list(rows), np.int64)
@@ -177,9 +184,10 @@ class BrokenState(State):
 
     @classmethod
     def concat(cls, states: Sequence[Self]) -> Self:
+        first = states[0]
         for state in states:
             state.check_live()
-        first = states[0]
+            first.check_kin(state)
         inner = {name: type(part).concat([s.states[name] for s in states]) for name, part in first.states.items()}
         return cls(first.world, inner, {name: np.concatenate([s.own[name] for s in states]) for name in first.own})
 

@@ -213,6 +213,7 @@ class RemoteState(State):
         return type(self)(self.remote, forked(self.remote, [self.rows[row] for row in rows]))
 
     def put(self, rows: Sequence[int], other: Self) -> Self:
+        self.check_kin(other)
         mine, guests = self.consume().rows, other.consume().rows
         for row, guest in zip(rows, guests, strict=True):
             mine[row] = guest
@@ -222,6 +223,7 @@ class RemoteState(State):
     def concat(cls, states: Sequence[Self]) -> Self:
         for state in states:
             state.check_live()
+            states[0].check_kin(state)
         remote = states[0].remote
         return cls(remote, forked(remote, [row for state in states for row in state.rows]))
 
