@@ -338,7 +338,7 @@ def test_others_of_a_kind_with_what_changed_weigh_together_as_much(episodes):
     model = make_stream(palette=len(episodes.facts["images"]))
     palette = palette_of(model, episodes.facts)
     changed = (batch.age > 0) & palette.changed(batch.place, batch.tiles)
-    weight = weigh(palette, batch, ObjectiveConfig(changed=8.0))
+    weight = weigh(palette, batch, ObjectiveConfig(changed=8.0, alike=1.0))
     assert (weight[changed] == 8).all()
     kinds = palette._kinds[batch.place]
     row, time, slot = (changed & (changed.sum(-1, keepdim=True) == 1)).nonzero().T
@@ -347,5 +347,5 @@ def test_others_of_a_kind_with_what_changed_weigh_together_as_much(episodes):
     assert few.any()
     shared = torch.where(others, weight[row, time], 0).sum(1)
     torch.testing.assert_close(shared[few], torch.full_like(shared[few], 8.0))
-    plain = weigh(palette, batch, ObjectiveConfig(alike=0.0))
+    plain = weigh(palette, batch, ObjectiveConfig())
     assert (plain[~changed] == 1).all()

@@ -34,7 +34,7 @@ class ObjectiveConfig(Config):
     visible: float = 0.2  # weight of tiles that were given
     changed: float = 8.0  # weight of hidden tiles that are no longer what their place held: what was done there, for
     # only in worlds where nothing changes by chance are such tiles weighed
-    alike: float = 1.0  # how much of that weight those of the same kind that stayed as they were have together
+    alike: float = 0.0  # how much of that weight those of the same kind that stayed as they were have together
     unseen: float = 1.0  # weight of hidden patches whose place was never seen
     remembered: float = 1.0  # weight of hidden patches that were seen, but not in the frame before
     motion: float = 0.3

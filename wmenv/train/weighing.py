@@ -13,8 +13,8 @@ from wmenv.train.palette import Colours, Palette
 def weigh(palette: Palette | Colours, batch: Batch, config: ObjectiveConfig) -> Tensor:
     """(batch, time, patches) weights of what is hidden of each patch.
 
-    What changed weighs more than what stayed. What stayed though it is of the same kind weighs, all of it together, as
-    much again: else it would be safest to change every ball where the nearest should.
+    What changed weighs more than what stayed; what stayed though it is of the same kind may weigh, all of it together,
+    as much again: else it is safest to change every ball where the nearest should.
     """
     known = batch.age > 0
     changed = known & palette.changed(batch.place, batch.tiles)
