@@ -1,8 +1,8 @@
 """How good the learned world is: beside the truth, running free, and under direction. A table, then one JSON line.
 
 `python benchmarks/quality.py [--quick] [--weights FILE] [--passes K] [--data DIR]`; held-out episodes are made when
-they are not there. Intervals are 95 % bootstrap over episodes and dreams; of what is
-handled beside the truth, over moments.
+they are not there. Intervals are 95 % bootstrap over episodes and dreams; of what is handled beside the truth, over
+moments.
 """
 
 from __future__ import annotations

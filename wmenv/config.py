@@ -43,7 +43,7 @@ class Config(BaseModel):
             return cls.model_validate(values)
         except ValidationError as problem:
             origin = f" (in {path})" if path is not None else ""
-            raise ConfigError(_explain(cls, problem) + origin) from None
+            raise ConfigError(explain(cls, problem) + origin) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"the value in {override!r} is not valid YAML: {problem}") from problem
 
 
-def _explain(model: type[BaseModel], problem: ValidationError) -> str:
+def explain(model: type[BaseModel], problem: ValidationError) -> str:
     """Every complaint of pydantic in our words, one line each."""
     lines = []
     for error in problem.errors():

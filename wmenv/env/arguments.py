@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from wmenv.contract import is_whole
 from wmenv.errors import OptionError
 
 
 def checked_count(rows: Any) -> int:
     """`rows` as a number of environments."""
-    if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1:
+    if not is_whole(rows) or rows < 1:
         raise OptionError(f"num_envs is a whole number from 1 on, got {rows!r}.")
     return int(rows)
 

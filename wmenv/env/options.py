@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wmenv.contract import Start, WorldSpec
+from wmenv.contract import Start, WorldSpec, is_whole
 from wmenv.env.directions import checked_text
 from wmenv.errors import OptionError, did_you_mean
 
@@ -91,7 +91,7 @@ def checked_limit(limit: Any) -> int | None:
     """`limit` as a number of steps, None for no limit."""
     if limit is None:
         return None
-    if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1:
+    if not is_whole(limit) or limit < 1:
         raise OptionError(f"max_episode_steps is a whole number from 1 on, or None for no limit; got {limit!r}.")
     return int(limit)
 

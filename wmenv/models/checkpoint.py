@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from wmenv.config import explain
 from wmenv.errors import CheckpointError
 from wmenv.models.config import StreamConfig
 from wmenv.models.stream import Stream
@@ -64,10 +65,9 @@ def _config(written: str, path: Path) -> StreamConfig:
     try:
         return StreamConfig.model_validate_json(written)
     except ValidationError as problem:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in problem.errors())
         raise CheckpointError(
-            f"{path} has a config that this version does not read ({wrong}). If a newer wmenv wrote it, install that "
-            "one; otherwise export the weights again."
+            f"{path} has a config that this version does not read. {explain(StreamConfig, problem)} If a newer wmenv "
+            "wrote it, install that one; otherwise export the weights again."
         ) from problem
 
 

@@ -45,7 +45,5 @@ def row_bytes(config: StreamConfig, number_bytes: int = 4) -> int:
     matrices = 4 * config.depth * config.matrix * (config.channels + config.heads)
     patch = 2 if config.pictures == "tiles" else 3 * config.patch**2
     places = config.recall_place * config.places**2 * (patch + 4 + 2)
-    met = config.recall_met * config.palette
-    return (
-        ring + matrices + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28 + met
-    )
+    places += config.recall_met * config.palette
+    return ring + matrices + kv * config.slot + config.slot + places + patch * config.patches + config.actions + 28

@@ -132,6 +132,10 @@ class Episodes:
         return columns
 
     @cached_property
+    def _anywhere(self) -> list[np.ndarray]:
+        return [np.arange(len(self))]
+
+    @cached_property
     def _directed(self) -> list[np.ndarray]:
         """The frames that a sentence led to."""
         return [np.flatnonzero(self.typed >= 0)]
@@ -225,14 +229,15 @@ class Episodes:
         """What is asked for must be there, or the draw would go on for ever."""
         if (self.stop - self.begin).max() < time:
             raise OptionError(f"no episode has {time} frames; take a smaller `time`.")
-        if sum(vars(around).values()) > 1:
+        if sum(vars(around).values()) > 1 + 1e-9:
             raise OptionError(f"{', '.join(vars(around))} are shares of a batch: together they are at most 1.")
         for name, share in vars(around).items():
             if share and not self._kept_for(name, time):
                 raise OptionError(f"{MISSING[name]} in episodes of {time} frames or more; take `{name}` 0.")
 
     def _kept_for(self, name: str, time: int) -> list[np.ndarray]:
-        """The frames that a passage of that share of `Around` is drawn round, in groups that come equally often."""
+        """The frames that a passage of that share of `Around`, or of none, is drawn round, in groups that come equally
+        often; all in episodes long enough for it."""
         if (name, time) not in self._groups:
             long = (self.stop - self.begin >= time)[self.episode]
             fitting = [frames[long[frames]] for frames in getattr(self, f"_{name}")]
@@ -248,16 +253,13 @@ class Episodes:
         chance, where = rng.random(), rng.random()
         shares = vars(around)
         bounds = np.cumsum(list(shares.values()))
-        wanted = next((name for name, bound in zip(shares, bounds, strict=True) if chance < bound), None)
-        groups = self._kept_for(wanted, time) if wanted else []
+        wanted = next((name for name, bound in zip(shares, bounds, strict=True) if chance < bound), "anywhere")
+        groups = self._kept_for(wanted, time)
         for _ in range(TRIES):
-            frame = rng.choice(groups[rng.integers(len(groups))]) if wanted else rng.integers(len(self))
-            begin, stop = self.begin[self.episode[frame]], self.stop[self.episode[frame]]
-            latest = stop - time
-            if latest < begin:
-                continue
+            frame = rng.choice(groups[rng.integers(len(groups))])
+            begin, latest = self.begin[self.episode[frame]], self.stop[self.episode[frame]] - time
             start = frame - rng.integers(time)
-            if not wanted and not 0.1 < where < 0.9:
+            if wanted == "anywhere" and not 0.1 < where < 0.9:
                 start = begin if where < 0.5 else latest
             start = int(np.clip(start, begin, latest))
             if (self.typed[start : start + time] >= 0).sum() <= TYPED:

@@ -104,7 +104,7 @@ def places_known(free: Free, step: int) -> np.ndarray:
 
 def goals_met(free: Free) -> np.ndarray:
     """Per row: in how many different places a goal was ever seen. True rooms have at most one."""
-    shows = CATALOGUE.kind[free.tiles % CATALOGUE.night] == "goal"
+    shows = CATALOGUE.kind[free.tiles] == "goal"
     return np.array([len(np.unique(where[goal], axis=0)) for goal, where in zip(shows, free.places, strict=True)])
 
 
@@ -113,11 +113,9 @@ def doors_in_walls(free: Free) -> np.ndarray:
     there are. All true ones do."""
     counts = []
     for tiles, places in zip(free.tiles, free.places, strict=True):
-        kinds: dict[tuple[int, int], str] = {}  # at first sight
-        for view, where in zip(tiles % CATALOGUE.night, places.tolist(), strict=True):
-            for tile, place in zip(view, where, strict=True):
-                if CATALOGUE.shows_place[tile]:
-                    kinds.setdefault(tuple(place), CATALOGUE.kind[tile])
+        shows = CATALOGUE.shows_place[tiles]
+        seen, first = np.unique(places[shows], axis=0, return_index=True)
+        kinds = dict(zip(map(tuple, seen.tolist()), CATALOGUE.kind[tiles[shows][first]], strict=True))
         doors = [place for place, kind in kinds.items() if kind == "door"]
         beside = [[kinds.get((x + dx, y + dy)) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))] for x, y in doors]
         walls = [[kind == "wall" for kind in four] for four in beside if None not in four]
