@@ -42,4 +42,6 @@ def make_stream(**changes) -> Stream:
     if config.pictures == "tiles":
         model.pictures.images.copy_(torch.randint(0, 256, model.pictures.images.shape))
         model.pictures.anchored[:20] = False
+    if config.recall_met:
+        torch.nn.init.normal_(model.pictures.again)
     return model.eval().requires_grad_(False)

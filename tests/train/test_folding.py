@@ -81,11 +81,20 @@ def test_strengths_are_told_apart():
         assert (one - other).abs().max() > 0.05
 
 
-def test_following_more_strongly_moves_the_truth_away_from_what_happens_unasked(teacher, passage, asked):
+def test_following_more_strongly_is_taught_by_looking_twice_beyond_what_colours_can_be(teacher, passage, asked):
     config = ObjectiveConfig(folded=1.0, guided=1.0)
-    found = aim(answers(0.2, unled=-0.1), teacher, passage, asked, config, alpha=1.0)
+    found = aim(answers(0.9, unled=-0.1), teacher, passage, asked, config, alpha=1.0)
     moving = asked.noise > 0
-    torch.testing.assert_close(found.target[moving], (asked.target + 0.5 * 0.3)[moving])
+    torch.testing.assert_close(found.target[moving], torch.full_like(asked.target[moving], 0.9 + (2 - 1) * 1.0))
+    assert torch.equal(found.target[~moving], asked.target[~moving])
+
+
+def test_frames_that_follow_as_the_data_do_are_not_guided(teacher, passage, asked):
+    asked.level[0, :, 2] = 1.0
+    config = ObjectiveConfig(folded=1.0, guided=0.5)
+    found = aim(answers(0.9, unled=-0.1), teacher, passage, asked, config, alpha=1.0)
+    assert torch.equal(found.target[0], asked.target[0])
+    assert (found.target[1] > 1).all()
 
 
 def test_only_the_folded_share_is_taught_so(teacher, passage, asked):

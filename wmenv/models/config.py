@@ -43,7 +43,7 @@ class StreamConfig(BaseModel):
     reward_bins: int = 21
     recall_place: bool = True  # inject what was last seen at each place in view
     places: int = 64  # side of the square of places that is remembered
-    recall_met: bool = False  # say which tiles of the palette were ever seen: a room has one goal
+    recall_met: bool = False  # what was met anywhere is likelier or less likely at first sight: a room has one goal
     recall_spot: bool = True  # inject what the previous frame showed at each spot of the picture
 
     @model_validator(mode="after")

@@ -72,7 +72,7 @@ def run_passage(model: Stream, passage: Passage) -> Readout:
             return Heard(torch.cat(keys, 2), torch.cat(values, 2), nothing)
 
         x, _, _ = model.layer(block, x, shared, own, heard, recalled)
-    return model.read(x)
+    return model.read(x, passage.frame)
 
 
 def _text_of_frames(passage: Passage) -> tuple[Tensor, Tensor]:

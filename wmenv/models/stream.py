@@ -101,8 +101,6 @@ class Stream(nn.Module):
                     nn.init.zeros_(module.bias)
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.5)
-        if self.config.recall_met:  # whoever never heard of what was met goes on as before
-            nn.init.zeros_(self.pictures.met.weight)
         nn.init.normal_(self.condition[-1].weight, std=0.1 * self.config.channels**-0.5)
         for block in self.blocks:
             if block.matrix is not None:
@@ -119,8 +117,6 @@ class Stream(nn.Module):
         x = self.pictures.embed(frame.noised)
         if config.recall_place:
             x = x + self.pictures.embed_place(frame.place) + self.age(frame.age)
-        if config.recall_met:  # what is still to be found depends on it
-            x = x + self.pictures.embed_met(frame.met, frame.noised)[:, None] * (frame.age == 0)[..., None]
         if config.recall_spot:
             x = x + self.pictures.embed_spot(frame.spot)
         action = self.action(frame.action)
@@ -194,12 +190,16 @@ class Stream(nn.Module):
 
     # --- tokens out ---
 
-    def read(self, x: Tensor) -> Readout:
-        """Every head, from the trunk's last (rows, tokens, channels)."""
+    def read(self, x: Tensor, frame: Frame) -> Readout:
+        """Every head, from the trunk's last (rows, tokens, channels) of a frame."""
         config = self.config
         x = normed(x, self.scale)
         q = x[:, config.patches]
         end, receipt = self.flags(q).unbind(-1)
         motion = rearrange(self.motion(q), "r (a m) -> r a m", a=config.actions)
         sound = self.sound_out(x[:, config.patches + 1]) if self.sound_out is not None else None
-        return Readout(self.pictures.predict(x[:, : config.patches]), self.reward(q), end, receipt, motion, sound)
+        pictures = self.pictures.predict(x[:, : config.patches])
+        if config.recall_met:
+            met = self.pictures.met_by_now(frame.met, frame.noised)
+            pictures = pictures + self.pictures.again * (met[:, None] & (frame.age == 0)[..., None])
+        return Readout(pictures, self.reward(q), end, receipt, motion, sound)

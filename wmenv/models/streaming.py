@@ -189,7 +189,7 @@ class Streamer:
             keys.append(k)
             values.append(v)
         made = {"ring": torch.stack([torch.stack(keys, 1), torch.stack(values, 1)], 1)}
-        return self.model.read(x), made | ({"matrix": torch.stack(matrices, 1)} if matrices else {})
+        return self.model.read(x, frame), made | ({"matrix": torch.stack(matrices, 1)} if matrices else {})
 
     def _recalling(
         self, heard: Heard, pose: Tensor, depth: int, matrices: list[Tensor]

@@ -18,7 +18,6 @@ from wmenv.models.randomness import uniforms
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
 ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass, and when a dream is mended
-MET = 4.0  # what is seldom met would be learnt too slowly otherwise
 MENDS = 4  # looks over a patient drawing, at most; hardly any needs the last
 
 
@@ -41,7 +40,6 @@ class Tiles(nn.Module):
         self.noised = nn.Embedding(self.size + 2, config.channels)
         self.place = nn.Embedding(self.size + 2, config.channels)
         self.spot = nn.Embedding(self.size + 2, config.channels)
-        self.met = nn.Embedding(self.size, config.channels) if config.recall_met else None
         self.head = nn.Linear(config.channels, self.size)
         shape = (self.size, config.patch, config.patch, 3)
         self.register_buffer("images", torch.zeros(shape, dtype=torch.uint8))
@@ -49,6 +47,8 @@ class Tiles(nn.Module):
         self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))
         # 0: seen and seen through, 1: a wall or part of one, 2: hidden behind it
         self.register_buffer("sight", torch.zeros(self.size, dtype=torch.int64))
+        if config.recall_met:  # added, where nothing was seen yet, to the log-odds of tiles that were met before
+            self.register_buffer("again", torch.zeros(self.size))
         distance = view_offsets(*config.grid, config.anchor).abs().sum(-1)
         self.register_buffer("distance", distance, persistent=False)
 
@@ -71,14 +71,13 @@ class Tiles(nn.Module):
     def embed_spot(self, kept: Tensor) -> Tensor:
         return self.spot(kept.long())
 
-    def embed_met(self, met: Tensor, canvas: Tensor) -> Tensor:
-        """What a viewer who has met some of the palette, (rows, palette), goes by; what is drawn by now is met too."""
-        assert self.met is not None
-        drawn = met.new_zeros(len(met), self.size + 2).scatter(1, canvas, True)[:, : self.size]
-        return MET * ((met | drawn & self.anchored).to(self.met.weight.dtype) @ self.met.weight)
-
     def predict(self, x: Tensor) -> Tensor:
         return self.head(x)
+
+    def met_by_now(self, met: Tensor, canvas: Tensor) -> Tensor:
+        """(rows, palette) which tiles are `met` when so much is drawn."""
+        drawn = met.new_zeros(len(met), self.size + 2).scatter(1, canvas, True)[:, : self.size]
+        return met | drawn & self.anchored
 
     # --- drawing ---
 

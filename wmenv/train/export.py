@@ -7,7 +7,8 @@ from pathlib import Path
 from wmenv.errors import CheckpointError
 from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.train.collect import read_facts
-from wmenv.train.loop import fit_to_data
+from wmenv.train.loop import fit_to_data, read
+from wmenv.train.odds import set_odds
 
 KEPT = ("source", "instructions", "spec")
 LEARNT = ("step", "strongest")
@@ -22,6 +23,8 @@ def export(run: Path, data: Path, out: Path) -> str:
     differ = [name for name, value in fitted if getattr(model.config, name) != value and name not in free]
     if differ:
         raise CheckpointError(f"{run} was not trained on {data}: {', '.join(differ)} differ.")
+    if model.config.recall_met:
+        set_odds(model, read(data, model.config))
     return save_stream(
         model, out, {name: facts[name] for name in LEARNT if name in facts} | {name: source[name] for name in KEPT}
     )

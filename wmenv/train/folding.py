@@ -4,7 +4,8 @@ The end is taught by the data. A jump is taught by the model itself, as it was a
 does a first part as it would by small steps and the rest in one, and the two together are what one jump must do. The
 first part shrinks as training goes on, so the same weights come to draw in any number of looks. Or, at a higher price,
 the model goes the whole way in so many small steps (`slowly`), and where it arrives is what one jump must reach. How
-strongly to follow what was asked is learnt the same way, so it costs no second look.
+strongly to follow what was asked is learnt from the model as it follows by looking twice, so that it costs no second
+look.
 """
 
 from __future__ import annotations
@@ -42,8 +43,6 @@ def blur(
     to = sooner(later(time, shift) * chance[1], shift)
     to = torch.where(chance[0] < 0.6, LAST * (time > LAST), to)  # the two jumps of two looks, and the one of one, are
     to = torch.where(chance[0] < 0.3, 0.0, to)  # taken most
-    if config.guided:  # what guides must be learnt without a jump as well: the jumps are made of it
-        to = torch.where(chance[0] > 0.8, time, to)
     to = torch.where(jumps, to, time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** chance[3], 1.0)
     weight = weigh(palette, batch, config) / time[..., None].clamp(min=FLATTEST) ** 2
@@ -75,15 +74,13 @@ def aim(run: Run, teacher: Stream, passage: Passage, asked: Asked, config: Objec
     own, truth = passage.part(slice(count)), asked.target[:count].flatten(0, 1)
     jumps = Jumps(asked.canvas[:count].flatten(0, 1), *asked.level[:count].flatten(0, 1).unbind(-1))
     way = Way(run, teacher, own)
-    led, x = way.end(jumps.canvas, jumps.time, jumps.time, jumps.restraint), truth
-    if config.guided:
-        unled = replace(way, passage=heedless(own, torch.ones_like(jumps.time[:count]) > 0, teacher.config.actions))
-        away = led - unled.end(jumps.canvas, jumps.time, jumps.time, torch.ones_like(jumps.time))
-        x = (x + _wide(1 - jumps.restraint) * away).clamp(-1, 1)
+    led, x = way.end(jumps.canvas, jumps.time, jumps.time), truth
     if config.slowly:
-        x = _arrived(way, jumps, led, x, config.slowly)
+        x = _arrived(way, jumps, led, truth, config.slowly)
     elif alpha < 1:
-        x = _in_two(way, jumps, led, x, alpha)
+        x = _in_two(way, jumps, led, truth, alpha)
+    if config.guided:
+        x = torch.where(_wide(jumps.restraint < 1), _looked_twice(way, jumps, led), x)
     x = torch.where(_wide(jumps.time > 0), x, truth)
     return replace(asked, target=torch.cat([x.view(asked.target[:count].shape), asked.target[count:]]))
 
@@ -106,9 +103,10 @@ class Way:
     teacher: Stream
     passage: Passage
 
-    def end(self, canvas: Tensor, at: Tensor, until: Tensor, restraint: Tensor) -> Tensor:
+    def end(self, canvas: Tensor, at: Tensor, until: Tensor) -> Tensor:
         """Where it ends, for canvases at a time that are to jump until another."""
-        frame = replace(self.passage.frame, noised=canvas, level=torch.stack([at, until, restraint], -1))
+        level = torch.stack([at, until, torch.ones_like(at)], -1)
+        frame = replace(self.passage.frame, noised=canvas, level=level)
         said = self.run(self.teacher, replace(self.passage, frame=frame)).pictures
         return self.teacher.pictures.clean(said, canvas, at).clamp(-1, 1)
 
@@ -124,7 +122,7 @@ def _arrived(way: Way, jumps: Jumps, led: Tensor, x: Tensor, steps: int) -> Tens
     times = [way.between(jumps, n / steps) for n in range(1, steps + 1)]
     canvas = jump(jumps.canvas, led, _wide(jumps.time), _wide(times[0]))
     for at, until in pairwise(times):
-        canvas = jump(canvas, way.end(canvas, at, at, jumps.restraint), _wide(at), _wide(until))
+        canvas = jump(canvas, way.end(canvas, at, at), _wide(at), _wide(until))
     far = jumps.time - jumps.to
     pull = (jumps.canvas - canvas) / _wide(far.clamp(min=SOONEST))
     return torch.where(_wide(far > SOONEST), jumps.canvas - _wide(jumps.time) * pull, x).clamp(-1, 1)
@@ -134,8 +132,18 @@ def _in_two(way: Way, jumps: Jumps, led: Tensor, x: Tensor, alpha: float) -> Ten
     """What each jump must end at: by a share `alpha` `x`, by the rest where one more jump from there leads."""
     first = way.between(jumps, alpha)
     midway = jump(jumps.canvas, led, _wide(jumps.time), _wide(first))
-    pull = (midway - way.end(midway, first, jumps.to, jumps.restraint)) / _wide(first.clamp(min=SOONEST))
+    pull = (midway - way.end(midway, first, jumps.to)) / _wide(first.clamp(min=SOONEST))
     return (alpha * x + (1 - alpha) * (jumps.canvas - _wide(jumps.time) * pull)).clamp(-1, 1)
+
+
+def _looked_twice(way: Way, jumps: Jumps, led: Tensor) -> Tensor:
+    """What each jump ends at when what is asked is followed more strongly by looking twice: beyond the jump by so much
+    of how far `led` is from where the way ends unasked. That may lie beyond what colours can be: cut, it would be less
+    than was asked for."""
+    deaf = torch.ones(len(way.passage.directed), dtype=torch.bool, device=led.device)
+    unasked = replace(way, passage=heedless(way.passage, deaf, way.teacher.config.actions))
+    away = led - unasked.end(jumps.canvas, jumps.time, jumps.time)
+    return way.end(jumps.canvas, jumps.time, jumps.to) + _wide(1 / jumps.restraint - 1) * away
 
 
 def _wide(time: Tensor) -> Tensor:

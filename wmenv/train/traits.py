@@ -34,10 +34,7 @@ def share(model: Stream, traits: np.ndarray) -> None:
     """Let every table over the palette of `model` learn by traits, (tiles, kinds of trait) small numbers."""
     pictures = model.pictures
     assert isinstance(pictures, Tiles), "only tiles have traits"
-    tables: tuple[nn.Embedding | nn.Linear, ...] = (pictures.noised, pictures.place, pictures.spot, pictures.head)
-    if model.config.recall_met:
-        tables = (*tables, pictures.met)
-    for table in tables:
+    for table in (pictures.noised, pictures.place, pictures.spot, pictures.head):
         rows, width = table.weight.shape
         parametrize.register_parametrization(table, "weight", SharedByTraits(traits, rows, width))
 
