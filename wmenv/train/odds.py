@@ -24,7 +24,7 @@ SIZE, TIME = 32, 4
 PRIOR = 0.05  # what a number costs: hardly anything, but what never came again is not made impossible
 
 
-def set_odds(model: Stream, episodes: Episodes, batches: int = 300, seed: int = 0) -> None:
+def set_odds(model: Stream, episodes: Episodes, batches: int = 200, seed: int = 0) -> None:
     """Fit `model.pictures.again`, by kind of tile (its first trait), to so many batches of passages."""
     pictures = model.pictures
     assert isinstance(pictures, Tiles)
