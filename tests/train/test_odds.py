@@ -36,7 +36,8 @@ def test_odds_fit_the_data_they_are_of(episodes):
     assert again.abs().max() > 1, "chance is far from the truth"
     for kind in range(int(kinds.max()) + 1):
         assert len(set(again[kinds == kind].tolist())) <= 1, "one number for each kind"
-    found = [first_sights(model, episodes, kinds, 0, step) for step in range(2)]
+    palette = palette_of(model, facts)
+    found = [first_sights(model, palette, episodes, 0, step) for step in range(2)]
     shares, shown = (torch.cat(part) for part in zip(*found, strict=True))
     wanted = torch.bincount(shown, minlength=shares.shape[1]).float()
     often = wanted > 0

@@ -17,7 +17,7 @@ from wmenv.models.tiles import Tiles
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.data import Episodes
 from wmenv.train.objective import passage_of
-from wmenv.train.palette import palette_of
+from wmenv.train.palette import Palette, palette_of
 
 PLAIN = ObjectiveConfig(undrawn=0.6, clean=0.0, wrong=0.0, forget=0.0, fade=0.0)
 SIZE, TIME = 32, 4
@@ -25,24 +25,25 @@ PRIOR = 0.05  # what a number costs: hardly anything, but what never came again 
 
 
 def set_odds(model: Stream, episodes: Episodes, batches: int = 200, seed: int = 0) -> None:
-    """Fit `model.pictures.again`, by kind of tile (its first trait), to so many batches of passages."""
-    pictures = model.pictures
+    """Fit `model.pictures.again`, by kind of tile, to so many batches of passages."""
+    pictures, palette = model.pictures, palette_of(model, episodes.facts)
     assert isinstance(pictures, Tiles)
+    assert isinstance(palette, Palette)
     pictures.again.zero_()
-    kinds = torch.from_numpy(episodes.facts["traits"][:, 0]).long()
-    found = [first_sights(model, episodes, kinds, seed, step) for step in range(batches)]
+    found = [first_sights(model, palette, episodes, seed, step) for step in range(batches)]
     shares, shown = (torch.cat(part) for part in zip(*found, strict=True))
-    pictures.again.copy_(fit(shares, shown)[kinds])
+    pictures.again.copy_(fit(shares, shown)[palette.kinds])
 
 
 @torch.no_grad()
-def first_sights(model: Stream, episodes: Episodes, kinds: Tensor, seed: int, step: int) -> tuple[Tensor, Tensor]:
+def first_sights(model: Stream, palette: Palette, episodes: Episodes, seed: int, step: int) -> tuple[Tensor, Tensor]:
     """Of every hidden patch of a batch at whose place nothing was seen yet: what the model gives the tiles of each kind
     that were met before, and last all the others, (n, kinds + 1); and which of these it shows, (n,)."""
-    others, pictures = int(kinds.max()) + 1, model.pictures
+    kinds, pictures = palette.kinds, model.pictures
+    others = int(kinds.max()) + 1
     batch = episodes.batch(seed, step, SIZE, TIME)
     generator = torch.Generator().manual_seed(step)
-    passage, _ = passage_of(batch, model, palette_of(model, episodes.facts), PLAIN, generator)
+    passage, _ = passage_of(batch, model, palette, PLAIN, generator)
     frame = passage.frame
     first = (frame.age == 0) & (frame.noised == pictures.undrawn)
     chances = run_passage(model, passage).pictures[first].float().softmax(-1)

@@ -65,6 +65,11 @@ class Palette:
         self.patches = torch.from_numpy(large.reshape(len(images), -1)).to(torch.uint8)
         self._with_never = torch.cat([self.patches, self.patches.new_full((2, self.patches.shape[1]), 128)])
 
+    @property
+    def kinds(self) -> Tensor:
+        """(tiles,) the kind of each."""
+        return self._kinds[:-2]
+
     def kept(self, tiles: Tensor) -> Tensor:
         """Tile numbers, or "never seen", as the model keeps them."""
         return tiles if self.plain else self._with_never[tiles]
