@@ -98,7 +98,7 @@ def record(config: RecordConfig) -> list[Record]:
 
 DEMO = "wmenv/GridRooms-Explore-v0"
 DEMO_STEPS = 240
-DEMO_SEED = 71  # the wanderer meets what five of the six directions speak of; the last but one is refused
+DEMO_SEED = 71  # the wanderer meets what all of the directions speak of
 BETWEEN_DIRECTIONS = 40
 
 
