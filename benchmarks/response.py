@@ -26,13 +26,14 @@ from throughput import matrix_rate
 from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.suite import Suite, run_suite
 from wmenv.contract import Start
+from wmenv.metrics.bootstrap import bootstrap
 from wmenv.models.checkpoint import load_stream
 from wmenv.models.config import StreamConfig
 from wmenv.models.stream import Stream
 from wmenv.models.streaming import Streamer
 from wmenv.runtime import environment_facts
 from wmenv.train.data import Episodes
-from wmenv.train.quality.directed import run_directed
+from wmenv.train.quality.directed import Directed, run_beside
 from wmenv.train.quality.forced import Forced, decibels, determined_tiles, run_forced
 from wmenv.train.quality.free import run_free, self_consistency, valid_rate
 from wmenv.train.quality.guidance import TwoLooks
@@ -111,18 +112,29 @@ def figures_of(
 
 
 def guidance(model: Stream, told: np.ndarray, quick: bool) -> dict[str, Any]:
-    """How often typed sentences take effect at each strength: folded into one look, and by looking twice."""
-    rows, rounds = (8, 2) if quick else (32, 6)
-    found: dict[str, Any] = {}
-    for strength in STRENGTHS:
-        for name in ("folded", "explicit"):
-            streamer = Streamer(model, strength=strength) if name == "folded" else TwoLooks(model, strength)
-            seen = run_directed(streamer, told, np.arange(9_000, 9_000 + rows), rounds, 2)
-            found[f"{name}_{strength:g}"] = float(seen.effect[seen.possible].mean())
-            found[f"{name}_{strength:g}_untouched"] = float(seen.untouched.mean())
-    found["directions"] = int(seen.possible.sum())
-    gaps = [abs(found[f"folded_{s:g}"] / max(found[f"explicit_{s:g}"], 1e-9) - 1) for s in STRENGTHS]
-    return {"guidance_gap": max(gaps), "guidance": found}
+    """How often typed sentences take effect at each strength, folded into one look and by looking twice, and the one
+    over the other, with its interval over dreams. All hear the same sentences at the same moments."""
+    rows, rounds = (8, 2) if quick else (64, 8)
+    streamers = {f"folded_{s:g}": Streamer(model, strength=s) for s in STRENGTHS}
+    streamers |= {f"explicit_{s:g}": TwoLooks(model, s) for s in STRENGTHS[1:]}  # at 1 they are the same
+    seen = run_beside(list(streamers.values()), told, np.arange(9_000, 9_000 + rows), rounds, 2)
+    by_name = dict(zip(streamers, seen, strict=True))
+    found: dict[str, Any] = {"directions": int(seen[0].possible.sum())}
+    for name, one in by_name.items():
+        found[name], found[f"{name}_untouched"] = float(one.effect[one.possible].mean()), float(one.untouched.mean())
+    for s in STRENGTHS[1:]:
+        pair = np.stack([effects_by_dream(by_name[f"{how}_{s:g}"], rows) for how in ("folded", "explicit")], 1)
+        ratio = bootstrap(pair, lambda counts: float(counts[:, 0].sum() / max(counts[:, 1].sum(), 1)))
+        found[f"folded_over_explicit_{s:g}"] = [ratio.estimate, ratio.low, ratio.high]
+    return {
+        "guidance_gap": max(abs(found[f"folded_over_explicit_{s:g}"][0] - 1) for s in STRENGTHS[1:]),
+        "guidance": found,
+    }
+
+
+def effects_by_dream(seen: Directed, rows: int) -> np.ndarray:
+    """(rows,) how many sentences took effect in each dream."""
+    return np.bincount(seen.row[seen.possible & seen.effect], minlength=rows)
 
 
 def revisited(weights: Path, told: np.ndarray, how: dict[str, Any], rows: int, steps: int) -> float:

@@ -42,6 +42,8 @@ def make_stream(**changes) -> Stream:
     if config.pictures == "tiles":
         model.pictures.images.copy_(torch.randint(0, 256, model.pictures.images.shape))
         model.pictures.anchored[:20] = False
+    if config.stands:
+        model.pictures.stands.copy_(torch.rand(model.pictures.stands.shape) < 0.8)
     if config.recall_met:
         torch.nn.init.normal_(model.pictures.again)
     return model.eval().requires_grad_(False)

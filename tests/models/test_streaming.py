@@ -18,7 +18,14 @@ def begin(streamer, rows=ROWS, seed=0):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"pictures": "pixels"}, {"window": 1, "bank": 8, "routed": 2}, {"matrix": 8}, {"recall_met": True}]
+    "changes",
+    [
+        {},
+        {"pictures": "pixels"},
+        {"window": 1, "bank": 8, "routed": 2},
+        {"matrix": 8},
+        {"recall_met": True, "stands": True},
+    ],
 )
 def test_cached_steps_equal_the_whole_sequence_at_once(changes, monkeypatch):
     stream = make_stream(**changes)

@@ -8,9 +8,10 @@ import torch
 
 from tests.models.conftest import make_stream
 from wmenv.models.look import Look
-from wmenv.models.pixels import Pixels
+from wmenv.models.pixels import LAST, Pixels
 from wmenv.models.sequence import Passage
 from wmenv.models.stream import Frame
+from wmenv.train import folding
 from wmenv.train.asked import Asked, ObjectiveConfig
 from wmenv.train.folding import aim, grainy, share_taught_by_data
 
@@ -124,3 +125,16 @@ def test_what_memory_holds_is_roughened_but_for_what_was_never_seen():
     rough = grainy(kept, ObjectiveConfig(grain=0.5), torch.Generator().manual_seed(1))
     assert (rough[0, 0, 2] == Pixels.never).all()
     assert (rough[0, 0, 0] != 60).any()
+
+
+def test_the_share_that_goes_straight_to_the_end_is_as_it_is_told(monkeypatch):
+    model = make_stream(pictures="pixels")
+    batch = SimpleNamespace(directed=torch.zeros(64, 16, dtype=torch.long), tiles=torch.zeros(64, 16, 49).long())
+    monkeypatch.setattr(folding, "weigh", lambda palette, batch, config: torch.ones(batch.tiles.shape))
+    palette = SimpleNamespace(canvas=lambda tiles: torch.zeros(*tiles.shape, 3))
+    for straight in (0.3, 0.6):
+        config = ObjectiveConfig(undrawn=0.98, clean=0.01, folded=1.0, straight=straight)
+        level = folding.blur(palette, batch, config, torch.Generator().manual_seed(0), model.pictures.shift).level
+        begun = level[..., 0] == 1
+        assert (level[..., 1][begun] == 0).float().mean() == pytest.approx(straight, abs=0.05)
+        assert (level[..., 1][begun] == LAST).float().mean() == pytest.approx(0.3, abs=0.05)

@@ -1,9 +1,12 @@
 """Looking twice: at strength 1 nothing changes, and nothing that was done or said is heard by the second look."""
 
+import numpy as np
 import torch
 
 from tests.models.conftest import make_stream
 from wmenv.models.streaming import Streamer
+from wmenv.sources.gridrooms.grammar import VOCABULARY
+from wmenv.train.quality.directed import run_beside, run_directed
 from wmenv.train.quality.guidance import TwoLooks
 
 
@@ -37,3 +40,16 @@ def test_the_last_look_hears_neither_action_nor_words(monkeypatch):
     _, _, asked, unasked, _, _, asked_else, unasked_else = (said.pictures for said, _ in seen)
     assert not torch.allclose(asked, asked_else)
     torch.testing.assert_close(unasked, unasked_else)
+
+
+def test_all_hear_the_same_sentences_at_the_same_moments():
+    model = make_stream(pictures="pixels", words=tuple(VOCABULARY))
+    told, seeds = np.zeros(16, np.int64), np.arange(4)
+    alone = run_directed(Streamer(model), told, seeds, 2, 1)
+    first, twin, other = run_beside([Streamer(model), Streamer(model), TwoLooks(model, 2.0)], told, seeds, 2, 1)
+    for name, value in vars(alone).items():
+        np.testing.assert_array_equal(getattr(first, name), value)
+        np.testing.assert_array_equal(getattr(twin, name), value)
+    assert other.event.tolist() == alone.event.tolist()
+    assert other.possible.tolist() == alone.possible.tolist()
+    assert other.untouched.tolist() != alone.untouched.tolist()

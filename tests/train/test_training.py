@@ -18,6 +18,7 @@ from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import Source, _write_facts, collect, read_facts, shard_path
 from wmenv.train.data import TYPED, Around, Episodes
 from wmenv.train.export import export
+from wmenv.train.hiding import hide
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import passage_of, two_hot
 from wmenv.train.palette import palette_of
@@ -349,3 +350,18 @@ def test_others_of_a_kind_with_what_changed_weigh_together_as_much(episodes):
     torch.testing.assert_close(shared[few], torch.full_like(shared[few], 8.0))
     plain = weigh(palette, batch, ObjectiveConfig())
     assert (plain[~changed] == 1).all()
+
+
+def test_what_is_wrong_in_a_draft_may_be_of_any_kind(episodes):
+    batch, kinds = episodes.batch(0, 0, 16, 4), torch.from_numpy(episodes.facts["traits"][:, 0]).long()
+    model = make_stream(palette=len(episodes.facts["images"]))
+    palette = palette_of(model, episodes.facts)
+    seen = {}
+    for strange in (0.0, 1.0):
+        config = ObjectiveConfig(undrawn=0.0, clean=0.0, wrong=0.5, strange=strange)
+        canvas = hide(model.pictures, palette, batch, config, torch.Generator().manual_seed(0)).canvas
+        wrong = (canvas != batch.tiles) & (canvas != model.pictures.undrawn)
+        assert wrong.float().mean() > 0.1
+        seen[strange] = torch.bincount(kinds[canvas[wrong]], minlength=len(kinds.unique())) / wrong.sum()
+    assert seen[1.0].min() > 0.5 / len(seen[1.0]), "each kind about as often as any other"
+    assert seen[0.0].min() < 0.2 / len(seen[0.0]), "views hold hardly any doors"

@@ -26,6 +26,7 @@ class StreamConfig(BaseModel):
     matrix: int = 0  # channels of a key of the recurrent matrix memory in each head of each block; 0: none
     pictures: Literal["tiles", "pixels"] = "tiles"  # "tiles": choose from a palette; "pixels": colours, from noise
     palette: int = 0  # entries of the palette
+    stands: bool = False  # a kind of tile is drawn only where in the picture the data show it: a viewer stays a viewer
     predicts: Literal["x", "v"] = "x"  # of pixels: "x", the picture; "v", the way to it
     bottleneck: int = 0  # channels that the colours of a large patch are squeezed through; 0: none
     shift: float = 1.0  # of pixels: above 1, more of the way from noise is spent where it is nearly all noise
@@ -50,8 +51,8 @@ class StreamConfig(BaseModel):
     def _fits(self) -> Self:
         if self.bank and not self.window:
             raise ValueError("a bank keeps what leaves the ring: give it a window of 1 or more")
-        if self.recall_met and self.pictures != "tiles":
-            raise ValueError("what was ever met is remembered of tiles only: leave recall_met out")
+        if (self.recall_met or self.stands) and self.pictures != "tiles":
+            raise ValueError("of tiles only is it known where they stand and which were met: leave both out")
         if self.height % self.patch or self.width % self.patch:
             raise ValueError(f"pictures of {self.height} x {self.width} are no whole number of patches of {self.patch}")
         return self

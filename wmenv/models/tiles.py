@@ -18,6 +18,7 @@ from wmenv.models.randomness import uniforms
 
 SURE = 0.98  # a patch this certain is drawn at once, however many passes are left
 ABSURD = 0.02  # a patch believed less than this is drawn again in the last pass, and when a dream is mended
+NOWHERE = -30.0  # the logit of a tile that cannot stand at a patch
 MENDS = 4  # looks over a patient drawing, at most; hardly any needs the last
 
 
@@ -37,6 +38,7 @@ class Tiles(nn.Module):
         self.size = config.palette
         self.patch = config.patch
         self.grid = config.grid
+        self.confined = config.stands
         self.noised = nn.Embedding(self.size + 2, config.channels)
         self.place = nn.Embedding(self.size + 2, config.channels)
         self.spot = nn.Embedding(self.size + 2, config.channels)
@@ -47,6 +49,8 @@ class Tiles(nn.Module):
         self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))
         # 0: seen and seen through, 1: a wall or part of one, 2: hidden behind it
         self.register_buffer("sight", torch.zeros(self.size, dtype=torch.int64))
+        if config.stands:  # which tiles may be drawn at which patch
+            self.register_buffer("stands", torch.ones(config.patches, self.size, dtype=torch.bool))
         if config.recall_met:  # added, where nothing was seen yet, to the log-odds of tiles that were met before
             self.register_buffer("again", torch.zeros(self.size))
         distance = view_offsets(*config.grid, config.anchor).abs().sum(-1)
@@ -72,7 +76,8 @@ class Tiles(nn.Module):
         return self.spot(kept.long())
 
     def predict(self, x: Tensor) -> Tensor:
-        return self.head(x)
+        said = self.head(x)
+        return said.masked_fill(~self.stands, NOWHERE) if self.confined else said
 
     def met_by_now(self, met: Tensor, canvas: Tensor) -> Tensor:
         """(rows, palette) which tiles are `met` when so much is drawn."""

@@ -17,7 +17,8 @@ class ObjectiveConfig(Config):
 
     undrawn: float = 0.45  # share of frames that are nothing but noise
     clean: float = 0.2  # share of frames without any
-    wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame
+    wrong: float = 0.04  # share of drawn tiles that are replaced by another of the same frame,
+    strange: float = 0.0  # or, this share of them, by one of any kind: else no door is ever wrong where there is none
     forget: float = 0.05  # share of passages without memory of places; drawn apart, without each other kind of memory
     fade: float = 0.4  # at most so many of a frame's patches, in every other frame, lose what memory holds of them
     resampled: float = 0.0  # share of passages whose past is what the model makes of it, rather than what was
@@ -27,6 +28,7 @@ class ObjectiveConfig(Config):
     alpha: float = 0.12  # of a jump, what the truth teaches in the end; at first it is all of it
     folds_from: float = 0.15  # share of a training after which the model begins to teach itself to jump
     folds_until: float = 0.65  # and after which it does no more than alpha by the truth; both 0 where it can jump
+    straight: float = 0.3  # share of the jumps that go all the way; 0.3 more go where the last look begins
     slowly: int = 0  # small steps in which the model goes the way that it is to jump; 0: it learns by alpha
     guided: float = 0.0  # share of the jumping frames that learn to follow more strongly than the data do
     strongest: float = 2.5  # how strongly at most

@@ -9,6 +9,7 @@ from wmenv.models.checkpoint import load_stream, save_stream
 from wmenv.train.collect import read_facts
 from wmenv.train.loop import fit_to_data, read
 from wmenv.train.odds import set_odds
+from wmenv.train.standing import set_stands
 
 KEPT = ("source", "instructions", "spec")
 LEARNT = ("step", "strongest")
@@ -23,6 +24,8 @@ def export(run: Path, data: Path, out: Path) -> str:
     differ = [name for name, value in fitted if getattr(model.config, name) != value and name not in free]
     if differ:
         raise CheckpointError(f"{run} was not trained on {data}: {', '.join(differ)} differ.")
+    if model.config.stands:
+        set_stands(model, read(data, model.config))
     if model.config.recall_met:
         set_odds(model, read(data, model.config))
     return save_stream(

@@ -41,8 +41,8 @@ def blur(
     chance = torch.rand(4, *shape, generator=generator)
     jumps = torch.arange(shape[0])[:, None] < round(config.folded * shape[0])
     to = sooner(later(time, shift) * chance[1], shift)
-    to = torch.where(chance[0] < 0.6, LAST * (time > LAST), to)  # the two jumps of two looks, and the one of one, are
-    to = torch.where(chance[0] < 0.3, 0.0, to)  # taken most
+    to = torch.where(chance[0] < config.straight + 0.3, LAST * (time > LAST), to)  # the two jumps of two looks
+    to = torch.where(chance[0] < config.straight, 0.0, to)  # and the one of one
     to = torch.where(jumps, to, time)
     strength = torch.where(jumps & (chance[2] < config.guided), config.strongest ** chance[3], 1.0)
     weight = weigh(palette, batch, config) / time[..., None].clamp(min=FLATTEST) ** 2

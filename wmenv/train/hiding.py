@@ -24,6 +24,8 @@ def hide(pictures: Tiles, palette: Palette, batch: Batch, config: ObjectiveConfi
     wrong = torch.rand(batch.tiles.shape, generator=generator) < config.wrong
     wrong &= level[..., None] > 0
     other = batch.tiles.gather(-1, torch.randint(batch.tiles.shape[-1], batch.tiles.shape, generator=generator))
+    strange = torch.rand(batch.tiles.shape, generator=generator) < config.strange
+    other = torch.where(strange, palette.any_tiles(batch.tiles.shape, generator), other)
     canvas = torch.where(hidden, pictures.undrawn, torch.where(wrong, other, batch.tiles))
     weight = torch.where(hidden | wrong, weigh(palette, batch, config), config.visible)
     return Asked(canvas, hidden.float().mean(-1, keepdim=True), weight, batch.tiles, level)

@@ -75,7 +75,7 @@ DRAWING = ("pictures", "palette", "height", "width", "patch", "predicts", "bottl
 Watch = Callable[["Run", dict, Episodes | Footage], None]
 BESIDES = ("out", "start", "threads", "compile", "save_seconds", "tell_steps")  # what does not decide a run's numbers
 MEMORY = ("window", "bank", "routed", "routing", "matrix", "recall_place", "recall_met", "recall_spot", "places")
-FREE = (*MEMORY, "shift")  # what a run may have otherwise than the weights it starts from
+FREE = (*MEMORY, "shift", "stands")  # what a run may have otherwise than the weights it starts from
 
 
 @dataclass

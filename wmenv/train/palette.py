@@ -70,6 +70,11 @@ class Palette:
         """(tiles,) the kind of each."""
         return self._kinds[:-2]
 
+    def any_tiles(self, shape: torch.Size, generator: torch.Generator) -> Tensor:
+        """Tile numbers at random, each kind as often as any other."""
+        often = 1 / torch.bincount(self.kinds)[self.kinds]
+        return torch.multinomial(often, shape.numel(), replacement=True, generator=generator).view(shape)
+
     def kept(self, tiles: Tensor) -> Tensor:
         """Tile numbers, or "never seen", as the model keeps them."""
         return tiles if self.plain else self._with_never[tiles]

@@ -37,33 +37,49 @@ class Directed:
     alike: np.ndarray
 
 
-@torch.inference_mode()
 def run_directed(
     streamer: Streamer, instruction: np.ndarray, seeds: np.ndarray, rounds: int, passes: int, held_out: bool = False
 ) -> Directed:
     """Dream one world per seed, walk a little, type a sentence, wait; `rounds` times."""
-    rng = np.random.default_rng([*seeds[:1], 5])
-    vocabulary, rows = Vocabulary(streamer.config.words), len(seeds)
-    memory = streamer.empty(torch.from_numpy(seeds), torch.from_numpy(np.repeat(instruction[None], rows, 0)))
-    palette = Palette(streamer.model, CATALOGUE.images)
+    return run_beside([streamer], instruction, seeds, rounds, passes, held_out)[0]
+
+
+@torch.inference_mode()
+def run_beside(
+    streamers: list[Streamer],
+    instruction: np.ndarray,
+    seeds: np.ndarray,
+    rounds: int,
+    passes: int,
+    held_out: bool = False,
+) -> list[Directed]:
+    """The same for each streamer, in the dreams of the first: at every sentence each hears it in a copy of the moment,
+    so that they differ by what they do and not by what they were told, or when."""
+    rng, leads = np.random.default_rng([*seeds[:1], 5]), streamers[0]
+    vocabulary, rows = Vocabulary(leads.config.words), len(seeds)
+    memory = leads.empty(torch.from_numpy(seeds), torch.from_numpy(np.repeat(instruction[None], rows, 0)))
+    palette = Palette(leads.model, CATALOGUE.images)
 
     def seen(drawn: Drawn) -> np.ndarray:
         return palette.tiles(drawn.shown).numpy()
 
-    view = seen(streamer.begin(memory))
-    found: dict[str, list] = {name: [] for name in Directed.__dataclass_fields__}
+    view = seen(leads.begin(memory))
+    found: list[dict[str, list]] = [{name: [] for name in Directed.__dataclass_fields__} for _ in streamers]
     for _ in range(rounds):
         for _ in range(4):
-            view = seen(streamer.step(memory, torch.from_numpy(rng.integers(0, 3, rows)), None, passes))
+            view = seen(leads.step(memory, torch.from_numpy(rng.integers(0, 3, rows)), None, passes))
         commands = [_command(rng, row) for row in view]
         texts = [say(c, rng, held_out) if c else nonsense(rng) for c in commands]
-        words = torch.from_numpy(np.stack([vocabulary.encode(text, streamer.config.slot) for text in texts]))
-        stay = torch.full((rows,), ACTIONS.noop)
-        drawn = streamer.step(memory, stay, words, passes)
-        after = [seen(drawn)] + [seen(streamer.step(memory, stay, None, passes)) for _ in range(PATIENCE - 1)]
-        _note(found, commands, view, after, (drawn.said.receipt > 0).numpy())
-        view = after[-1]
-    return Directed(**{name: np.array(values) for name, values in found.items()})
+        words = torch.from_numpy(np.stack([vocabulary.encode(text, leads.config.slot) for text in texts]))
+        stay, moment, before = torch.full((rows,), ACTIONS.noop), memory, view
+        for streamer, one in zip(streamers, found, strict=True):
+            own = {name: value.clone() for name, value in moment.items()}
+            drawn = streamer.step(own, stay, words, passes)
+            after = [seen(drawn)] + [seen(streamer.step(own, stay, None, passes)) for _ in range(PATIENCE - 1)]
+            _note(one, commands, before, after, (drawn.said.receipt > 0).numpy())
+            if streamer is leads:
+                memory, view = own, after[-1]
+    return [Directed(**{name: np.array(values) for name, values in one.items()}) for one in found]
 
 
 def _command(rng: np.random.Generator, view: np.ndarray) -> Command | None:
