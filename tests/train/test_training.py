@@ -1,6 +1,7 @@
 """From the source to a world: recordings are whole, memory in the data is true, a resumed run is the run."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from wmenv.sources.gridrooms.record import record_episode
 from wmenv.sources.gridrooms.sounds import soundtrack
 from wmenv.sources.gridrooms.tiles import CATALOGUE
 from wmenv.train import collect as collecting
+from wmenv.train import export as exporting
 from wmenv.train.asked import ObjectiveConfig
 from wmenv.train.collect import Source, _write_facts, collect, read_facts, shard_path
 from wmenv.train.data import TYPED, Around, Episodes
@@ -21,6 +23,7 @@ from wmenv.train.export import export
 from wmenv.train.hiding import hide
 from wmenv.train.loop import TrainConfig, train
 from wmenv.train.objective import passage_of, two_hot
+from wmenv.train.odds import set_odds
 from wmenv.train.palette import palette_of
 from wmenv.train.quality.report import held_out
 from wmenv.train.traits import folded
@@ -171,6 +174,16 @@ def test_what_was_trained_becomes_a_world(data, tmp_path):
     digest = export(tmp_path / "run", data, tmp_path / "world.safetensors")
     assert load_stream(tmp_path / "world.safetensors")[1]["sha256"] == digest
     assert LearnedWorld(tmp_path / "world.safetensors").spec.actions.names[2] == "forward"
+
+
+def test_what_is_counted_in_the_data_is_counted_when_a_world_is_made(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "set_odds", partial(set_odds, batches=2))
+    model = {"channels": 32, "depth": 2, "heads": 2, "hidden": 48, "stands": True, "recall_met": True}
+    train(tiny(data, tmp_path / "run", steps=2, model=model))
+    export(tmp_path / "run", data, tmp_path / "world.safetensors")
+    pictures = load_stream(tmp_path / "world.safetensors")[0].pictures
+    assert not pictures.stands.all()
+    assert pictures.again.abs().max() > 0
 
 
 def test_a_world_is_made_of_weights_and_the_data_they_were_trained_on(data, tmp_path):

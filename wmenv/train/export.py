@@ -24,10 +24,13 @@ def export(run: Path, data: Path, out: Path) -> str:
     differ = [name for name, value in fitted if getattr(model.config, name) != value and name not in free]
     if differ:
         raise CheckpointError(f"{run} was not trained on {data}: {', '.join(differ)} differ.")
-    if model.config.stands:
-        set_stands(model, read(data, model.config))
-    if model.config.recall_met:
-        set_odds(model, read(data, model.config))
+    config = model.config
+    if config.stands or config.recall_met:
+        episodes = read(data, config)
+        if config.stands:
+            set_stands(model, episodes)
+        if config.recall_met:
+            set_odds(model, episodes)
     return save_stream(
         model, out, {name: facts[name] for name in LEARNT if name in facts} | {name: source[name] for name in KEPT}
     )
