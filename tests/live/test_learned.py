@@ -84,3 +84,8 @@ def test_sound_comes_to_those_who_want_it(anna):
 def test_captions_say_what_is_in_view(anna):
     anna.press(FORWARD)
     assert "you are" in anna.until("caption")["text"]
+
+
+def test_a_sentence_of_the_prompt_that_is_refused_is_told(anna):
+    anna.say(kind="begin", seed=1, template="explore", prompt="the door ahead opens; a red ball appears ahead")
+    assert "prompt refused: 'the door ahead opens'" in anna.until("note")["text"]

@@ -299,8 +299,10 @@ class Room:
         match message:
             case said.Begin():
                 start = Start(template=message.template, prompt=message.prompt)
-                await scene.begin(start, message.seed, template=message.template, prompt=message.prompt)
+                events = await scene.begin(start, message.seed, template=message.template, prompt=message.prompt)
                 await self._entered()
+                for event in events:  # such as a sentence of the prompt that was refused
+                    self._say_all(told("note", text=f"{event.kind.replace('-', ' ')}: {event.detail}"))
             case said.Branch():
                 await scene.fork(message.branch, message.step)
                 await self._entered()

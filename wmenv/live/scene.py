@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wmenv.contract import Actions, Direction, Start
+from wmenv.contract import Actions, Direction, Event, Start
 from wmenv.episodes import Directed
 from wmenv.errors import OptionError, UnsupportedError, WmenvError
 from wmenv.live.rows import Rows
@@ -119,10 +119,11 @@ class Scene:
 
     # --- beginnings -------------------------------------------------------------------------------------------------
 
-    async def begin(self, start: Start, seed: int, **begun: Any) -> None:
-        """A new line of its own; `begun` says how it began, besides the seed."""
+    async def begin(self, start: Start, seed: int, **begun: Any) -> tuple[Event, ...]:
+        """A new line of its own; `begun` says how it began, besides the seed. Returns what the world says of it."""
         sight = await self._rows.open(start, seed)
         await self._go_on(sight.session, Moment.of(sight, 0), {"seed": seed, **begun})
+        return sight.events
 
     async def begin_beside_the_real(self) -> None:
         """The real environment, and the generated world from its first picture, with the seed and template of now."""
