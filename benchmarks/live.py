@@ -120,12 +120,11 @@ async def crowd(address: str, sessions: int, seconds: float, fps: float) -> list
     return came
 
 
-def misses(came: list[float], fps: float) -> float:
-    """The share of slots, after a second to settle, in which no picture came."""
-    times = np.array(came)
-    times = times[times > times[0] + 1.0]
-    slots = (times[-1] - times[0]) * fps
-    return float(max(0.0, 1 - (len(times) - 1) / slots))
+def misses(came: list[float], seconds: float, fps: float) -> float:
+    """The share of slots, after a second to settle, in which no picture came; all of them where none did."""
+    settled = [time for time in came if time > came[0] + 1.0]
+    slots = (came[0] + seconds - settled[0]) * fps if settled else 1.0
+    return max(0.0, 1 - len(settled) / slots)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.probes.place import Place
 from wmenv.bench.probes.prompted import Prompted
 from wmenv.bench.probes.soak import Soak
-from wmenv.bench.suite import FULL, QUICK, Run, Suite, run_suite
+from wmenv.bench.suite import FULL, QUICK, Run, Suite, findings_folder, run_suite
 from wmenv.bench.take import Take
 from wmenv.config import with_overrides
 from wmenv.contract import Start, World
@@ -126,7 +126,7 @@ def summary(run: Run, roaming: dict[str, Any], lasting: dict[str, Any]) -> dict[
 def measure(asked: argparse.Namespace) -> tuple[Run, dict[str, Any]]:
     """The whole suite on the world as it is."""
     world, start = load_world(asked.world, **with_overrides({}, asked.set)), Start(template=asked.template)
-    folder = asked.out / asked.world.replace(":", ".") if asked.out else None
+    folder = findings_folder(asked.out, asked.world, asked.set) if asked.out else None
     run = _run(asked, world, persistence_suite(asked.quick), "" if asked.set else asked.world, folder)
     seeds = run.stage.seeds
     roaming = natural_persistence(world, seeds, start, _roam(asked))

@@ -150,7 +150,7 @@ def headline(record: Record) -> dict[str, str]:
         "against real time": _said("{:.1f} x", record["real_time_factor"]),
         "slots missed": _said("{:.1%}", record["misses"]["rate"]),
         "cuts, reverts": f"{record['cuts']['events']}, {record['reverts']['events']}",
-        "first damaged step": _said("{}", record["health"]["flag_step"]),
+        "drift flagged at step": _said("{}", record["health"]["flag_step"]),
         "directions taken": f"{sum(bool(told['applied']) for told in directions)} of {record['directions_count']}",
         "alarms": ", ".join(record["alarms"]) or "none",
     }

@@ -7,6 +7,7 @@ and commit from here. Knows nothing of worlds.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import platform
 import subprocess
@@ -118,6 +119,22 @@ def _gpu() -> str | None:
     """The accelerator's name, if torch is already in use here and sees one."""
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
+
+
+def code_digest(*objects: Any) -> str:
+    """Twelve digits that change with wmenv's sources, and with those of the modules that these objects' classes are
+    written in."""
+    modules = {sys.modules.get(type(one).__module__) for one in objects}
+    files = {Path(file) for module in modules if (file := getattr(module, "__file__", None))}
+    written = [_sources(), *sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
+    return hashlib.sha256(" ".join(written).encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _sources() -> str:
+    root = Path(__file__).parent
+    parts = [f"{file.relative_to(root)} {file.read_text()}" for file in sorted(root.rglob("*.py"))]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 @functools.cache

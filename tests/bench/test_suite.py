@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 
@@ -113,6 +114,18 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     assert again.of("P4").finding.scenes == json.loads(json.dumps(first.of("P4").finding.scenes))
     longer = run_suite("", PanWorld(), Suite((LookAway((0, 21)),), scenes=3), folder=tmp_path)
     assert longer.row_steps > 0, "another setting is another measurement"
+
+
+def test_a_world_whose_code_has_changed_is_measured_anew(tmp_path, monkeypatch):
+    file = tmp_path / "slower_sea.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    written = "from wmenv.worlds.pan import PanWorld\n\nclass Sea(PanWorld):\n    pass\n"
+    for text, new in ((written, True), (written, False), (written + "# calmer\n", True)):
+        file.write_text(text)
+        sea = importlib.import_module("slower_sea").Sea
+        world = BrokenWorld(sea(), "lag")
+        run = run_suite("", world, SHORT, folder=tmp_path / "findings")
+        assert (run.row_steps > 0) == new
 
 
 def test_failures_keep_their_pictures_on_disk(tmp_path):

@@ -21,3 +21,7 @@ def test_what_differs_is_measured_on_open_slots_only():
     assert abs(distance(coins(0.5), coins(0.8, seed=1)) - 0.3) < 0.03
     assert distance(coins(0.0), coins(1.0)) == 1
     assert np.isnan(distance(coins(1.0), coins(1.0, seed=1)))
+
+
+def test_a_slot_that_one_of_the_two_has_settled_is_open():
+    assert abs(distance(coins(1.0), coins(0.85, seed=1)) - 0.15) < 0.02

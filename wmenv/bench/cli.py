@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,7 +111,7 @@ def _compare(
     """Run every world, write the report, show the profile; `wishes` are those of `run_suite`."""
     from wmenv.bench.record import enter, record_of, write_json
     from wmenv.bench.report import write_report
-    from wmenv.bench.suite import run_suite
+    from wmenv.bench.suite import findings_folder, run_suite
     from wmenv.config import with_overrides
     from wmenv.worlds.catalog import load_world
 
@@ -121,7 +120,7 @@ def _compare(
         loaded = load_world(name, **with_overrides({}, settings or []))
         called = " ".join([name, *(settings or [])])
         with _progress() as progress:
-            folder = out / "findings" / re.sub(r"[^\w+=.-]", "_", called)
+            folder = findings_folder(out / "findings", name, settings or [])
             run = run_suite("" if settings else name, loaded, suite, folder=folder, progress=progress, **wishes)
         run.name = called
         records.append(record_of(run))

@@ -72,7 +72,7 @@ def rank(spec: RankingSpec, folder: Path, minutes: float = float("inf"), say: Sa
     end = time.monotonic() + 60 * minutes
     found = []
     for name in names_of(spec):
-        path = folder / f"{spec.task}-{name.replace('/', '_')}-{_digest(spec)}.json"
+        path = folder / f"{spec.task}-{name.replace('/', '_')}-{_digest(spec, name)}.json"
         if not path.exists() and time.monotonic() < end:
             record = try_policy(spec, name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,9 +159,11 @@ def _kept(tries: Tries) -> Record:
     return tries.record() | {"paid": tries.paid.astype(int).tolist()}
 
 
-def _digest(spec: RankingSpec) -> str:
-    """Changes with whatever the result of one policy depends on."""
+def _digest(spec: RankingSpec, name: str) -> str:
+    """Changes with whatever the result of one policy depends on, what is in its file among it."""
     facts = dataclasses.asdict(spec)
     del facts["clones"], facts["trained"]
+    if name in spec.trained and Path(name).is_file():  # else trying it says what is wrong
+        facts["file"] = hashlib.sha256(Path(name).read_bytes()).hexdigest()
     facts["provenance"] = dict(load_world(spec.world, task=spec.task, **spec.settings).spec.provenance)
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=repr).encode()).hexdigest()[:10]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from wmenv.bench.probes.stopping import Stopping
 from wmenv.bench.stage import Bearings, Scale, Stage
 from wmenv.contract import Start, World
 from wmenv.metrics.distance import Distance, MultiScale
+from wmenv.runtime import code_digest
 
 CONTENT = ("P2", "P3", "P4", "P5", "P6", "P10")  # what a world that shows nothing scores 0 in
 Progress = Callable[[str, float, float | None], None]  # what is under way, share done, seconds to go
@@ -164,6 +166,11 @@ def ask(probe: Probe, stage: Stage, folder: Path | None) -> Finding:
     return finding
 
 
+def findings_folder(out: Path, name: str, settings: Sequence[str] = ()) -> Path:
+    """Where findings about a world with such settings are kept."""
+    return out / re.sub(r"[^\w+=.-]", "_", " ".join([name, *settings]))
+
+
 def find_bearings(stage: Stage, folder: Path | None) -> None:
     """Measure P0 and the bearings, or read them back."""
     file = folder / f"P0-{key_of(stage)}.json" if folder else None
@@ -192,6 +199,7 @@ def key_of(stage: Stage, probe: Probe | None = None) -> str:
         probe.spec.hash if probe else f"P0-{finding_bearings.VERSION}",
         stage.name,
         repr(spec),
+        code_digest(*_layers(stage.world)),
         list(stage.seeds),
         [stage.start.template, stage.start.prompt],
         list(stage.prompts),
@@ -199,6 +207,12 @@ def key_of(stage: Stage, probe: Probe | None = None) -> str:
         [stage.distance.name, stage.distance.version, stage.distance.weights_sha256],
     ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+
+def _layers(world: World) -> list[World]:
+    """The world, and those that it is wrapped round."""
+    inner = getattr(world, "world", None)
+    return [world, *(_layers(inner) if inner is not None else [])]
 
 
 def write(file: Path, finding: Finding) -> None:

@@ -53,6 +53,8 @@ class StreamConfig(BaseModel):
             raise ValueError("a bank keeps what leaves the ring: give it a window of 1 or more")
         if (self.recall_met or self.stands) and self.pictures != "tiles":
             raise ValueError("of tiles only is it known where they stand and which were met: leave both out")
+        if self.recall_met and not self.recall_place:
+            raise ValueError("what is seen for the first time is known by its place: recall_met needs recall_place")
         if self.height % self.patch or self.width % self.patch:
             raise ValueError(f"pictures of {self.height} x {self.width} are no whole number of patches of {self.patch}")
         return self

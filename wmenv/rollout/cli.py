@@ -130,9 +130,3 @@ def _show(data: Any) -> None:
     for name, value in data.facts().items():
         table.add_row(name, str(value))
     Console().print(table)
-
-
-def mount(app: typer.Typer) -> None:
-    """Add these commands to the program's."""
-    app.command()(rollout)
-    app.add_typer(dataset, name="dataset")

@@ -31,7 +31,7 @@ FIGURES: Mapping[str, Callable[[Record], Any]] = {  # what the tables and plots 
     "reverts": lambda record: _part(record, "reverts", "events"),
     "cuts": lambda record: _part(record, "cuts", "events"),
     "flicker": lambda record: record.get("flicker"),
-    "first damaged step": lambda record: _part(record, "health", "flag_step"),
+    "drift flagged at step": lambda record: _part(record, "health", "flag_step"),
 }
 TIMES = [name for name in FIGURES if name.endswith("ms")]
 

@@ -35,7 +35,7 @@ def faded(
     place = torch.where(like(gone[0], batch.place), never, batch.place)
     age = torch.where(gone[0], 0, batch.age)
     shuffled = torch.randint(shape[2], shape, generator=generator)
-    other = batch.tiles.gather(2, like(shuffled, batch.tiles).expand(batch.tiles.shape))
+    other = batch.spot.gather(2, like(shuffled, batch.spot).expand(batch.spot.shape))
     mistaken = like(~lost[1] & (torch.rand(shape, generator=generator) < 0.5), other)
     spot = torch.where(like(gone[1], other), torch.where(mistaken, other, never), batch.spot)
     return place, age, spot

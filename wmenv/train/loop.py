@@ -177,7 +177,7 @@ def train(config: TrainConfig, resume: bool = False, watch: Watch | None = None)
     reach = max(1.0, float(np.abs(episodes.reward).max()))
     model = model.model_copy(update={"reward_range": reach})
     if not config.anchored:
-        model = model.model_copy(update={"motions": ((0.0, 0.0, 0.0),), "recall_place": False})
+        model = model.model_copy(update={"motions": ((0.0, 0.0, 0.0),), "recall_place": False, "recall_met": False})
     config = config.model_copy(update={"model": model})
     left = _last(out) if resume else None
     if config.bf16 is None:

@@ -94,10 +94,6 @@ def reward_at(episode: Episode, clock: int) -> float:
     return float(episode.rewards[clock - 1]) if 1 <= clock <= episode.steps else 0.0
 
 
-def terminated_at(episode: Episode, clock: int) -> bool:
-    return episode.terminated and clock >= episode.steps
-
-
 def sound_at(episode: Episode, clock: int) -> np.ndarray:
     assert episode.audio is not None, "the spec promises sound only if every episode has it"
     silence = np.zeros(episode.audio.shape[1], np.int16)

@@ -99,7 +99,7 @@ def _note(
         views = [frame[row] for frame in after]
         rest = np.arange(len(wanted)) != (-1 if slot is None else slot)
         if possible and command.event in DOOR_EVENTS:  # what a door reveals or hides is not damage
-            rest &= CATALOGUE.shows_place[before[row]] & CATALOGUE.shows_place[views[0]]
+            rest &= CATALOGUE.shows_place[before[row]] & CATALOGUE.shows_place[views[-1]]
         hit = [
             bool((view == wanted)[[slot]].all()) if slot is not None else bool((view == wanted).all()) for view in views
         ]

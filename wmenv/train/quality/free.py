@@ -74,7 +74,7 @@ def valid_rate(free: Free, last: int) -> np.ndarray:
     return np.array([lawful(row[window]).mean() for row in free.tiles])
 
 
-def self_consistency(free: Free, handless: bool = True) -> np.ndarray:
+def self_consistency(free: Free) -> np.ndarray:
     """(rows, steps + 1): of the places in view that were seen before, how many look as at first sight; NaN where none
     was.
 

@@ -104,12 +104,15 @@ def _beside(streamer: Streamer, palette: Palette, episodes: Episodes, frames: np
     def true(at: np.ndarray) -> Tensor:
         return palette.canvas(torch.from_numpy(episodes.tiles[at].astype(np.int64)))
 
+    def pose(at: np.ndarray) -> Tensor:
+        return torch.from_numpy(episodes.pose[at].astype(np.float32))
+
     told = torch.from_numpy(episodes.text_words[episodes.instruction[episodes.episode[frames]]])
     memory = streamer.empty(torch.arange(len(frames)), told)
+    memory["pose"] = pose(frames - LEAD - 1)
     streamer.begin(memory, given=true(frames - LEAD - 1))
     for back in range(LEAD, 0, -1):
         at = frames - back
         action = torch.from_numpy(episodes.action[at].astype(np.int64))
-        pose = torch.from_numpy(episodes.pose[at].astype(np.float32))
-        streamer.witness(memory, action, episodes.words_at(at), true(at), pose)
+        streamer.witness(memory, action, episodes.words_at(at), true(at), pose(at))
     return memory

@@ -16,7 +16,7 @@ from wmenv.train.palette import Palette
 
 KINDS = {kind: number for number, kind in enumerate(sorted(set(CATALOGUE.kind.tolist())))}
 KIND = np.array([KINDS[kind] for kind in CATALOGUE.kind.tolist()])
-OPEN = 0.9  # a slot whose likeliest kind comes more often than this in both is settled, and says nothing of chance
+OPEN = 0.9  # a slot that shows one kind more often than this in both is settled, and says nothing of chance
 
 
 @torch.inference_mode()
@@ -44,6 +44,6 @@ def futures(
 def distance(one: np.ndarray, other: np.ndarray) -> float:
     """Total variation between the kinds in two sets of futures, averaged over the slots that are open; NaN if none."""
     shares = [np.stack([(kinds == kind).mean(0) for kind in KINDS.values()], -1) for kinds in (one, other)]
-    undecided = np.mean(shares, 0).max(-1) < OPEN
+    undecided = np.min(shares, 0).max(-1) < OPEN
     apart = 0.5 * np.abs(shares[0] - shares[1]).sum(-1)
     return float(apart[undecided].mean()) if undecided.any() else float("nan")
