@@ -73,6 +73,7 @@ def test_the_bounds_of_a_field_are_within_them(kind):
         (BOX, [[0, 1], [0, np.inf]], "finite"),
         (OPEN_BOX, [[0.0], [1e300]], "finite"),
         (MULTI, [[0, 1], [3, 0]], "field 'move' in row 1"),
+        (MULTI, [[0, 1], [0.5, 0]], "whole numbers"),
     ],
 )
 def test_a_wrong_action_is_refused_by_name(table, actions, says):

@@ -122,6 +122,8 @@ class ActionTable:
             array, low, high = _in_float32(array, low, high)  # where 0.1 is another number than in float64
         if array.dtype.kind not in "iufb" or not np.isfinite(array).all():
             raise ActionError(f"action fields ({', '.join(self.names)}) are finite numbers, got {array!r}.")
+        if self.kind == "multi_discrete" and (array != np.round(array)).any():
+            raise ActionError(f"action fields ({', '.join(self.names)}) are whole numbers, got {array!r}.")
         outside = np.argwhere((array < low) | (array > high))
         if outside.size:
             row, column = (int(v) for v in outside[0])
