@@ -84,6 +84,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     env = gym.make(asked.env)
+    if env.unwrapped.world.spec.reward is None:
+        parser.error(f"{asked.env} pays no reward, so there is nothing to plan for; take another task.")
     for name, depth in (("with forks", asked.depth), ("greedy", 1)):
         planner = Planner(depth, asked.width, np.random.default_rng(asked.seed))
         began = time.perf_counter()

@@ -20,7 +20,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 
 import wmenv
-from wmenv.bench.learners import PatchCnn, keep
+from wmenv.bench.learners import PatchCnn, keep, seeded
 from wmenv.contract import Start, World
 from wmenv.logs.sb3_callback import WorldMetricsCallback
 from wmenv.make import settings_of
@@ -34,10 +34,10 @@ class Keep(BaseCallback):
         super().__init__()
         self.path, self.every, self.updates = path, every, 0
 
-    def _on_rollout_end(self) -> None:
-        self.updates += 1
-        if self.updates % self.every == 0:
+    def _on_rollout_start(self) -> None:  # what was played before has been learnt from
+        if self.updates and self.updates % self.every == 0:
             keep(self.model, self.path)
+        self.updates += 1
 
     def _on_step(self) -> bool:
         return True
@@ -53,6 +53,7 @@ def begun_at_real_moments(env: str, real: str, count: int) -> BegunWorld:
     The real environment lives such a moment again; a generated world is shown its picture.
     """
     settings, walk = settings_of(env), gym.make(real)
+    walk.action_space.seed(0)
     world = wmenv.load_world(settings["world"], **settings.get("world_settings", {}))
     starts = []
     while len(starts) < count:
@@ -84,15 +85,12 @@ def learn(asked: argparse.Namespace, path: Path, real: str) -> PPO:
     settings = {"truncate_on_doubt": asked.doubt}
     world = begun_at_real_moments(asked.env, real, asked.real_starts) if asked.real_starts else asked.env
     if path.exists():
-        done = PPO.load(path, device="cpu").num_timesteps
-        env = make(world, asked.rows, asked.seed + done, asked.horizon, **settings)
-        model = PPO.load(path, env=env, device="cpu")
-        print(f"{path} goes on from step {done}")
+        model = PPO.load(path, env=make(world, asked.rows, asked.seed, asked.horizon, **settings), device="cpu")
+        print(f"{path} goes on from step {model.num_timesteps}")
     else:
-        env = make(world, asked.rows, asked.seed, asked.horizon, **settings)
         model = PPO(
             "CnnPolicy",
-            env,
+            make(world, asked.rows, asked.seed, asked.horizon, **settings),
             n_steps=64,
             batch_size=min(512, 64 * asked.rows),
             n_epochs=8,
@@ -104,6 +102,7 @@ def learn(asked: argparse.Namespace, path: Path, real: str) -> PPO:
             policy_kwargs={"features_extractor_class": PatchCnn, "net_arch": []},
             verbose=1,
         )
+    seeded(model, asked.seed * 1_000_003 + model.num_timesteps)
     if model.num_timesteps < asked.steps:
         callbacks = CallbackList([WorldMetricsCallback(), Keep(path)])
         model.learn(asked.steps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)

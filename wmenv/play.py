@@ -14,8 +14,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from wmenv.contract import ActionTable
+from wmenv.env.directions import checked_direction
 from wmenv.env.single import WorldEnv
-from wmenv.errors import ActionError, OptionError, UnsupportedError, did_you_mean
+from wmenv.errors import ActionError, DirectionError, OptionError, UnsupportedError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Hands:
         if live and spec.actions.noop is None:
             raise UnsupportedError(f"world {spec.name!r} has no action that does nothing, so it has to wait for keys.")
         self._console, self._spec, self._wait_s = console, spec, 0.0 if live else None
+        self._refused = ""  # why the last line typed directs nothing
 
     def __call__(self, frame: np.ndarray) -> Any:
         while True:
@@ -172,8 +174,15 @@ class Hands:
             key = self._console.pressed(self._wait_s)
             if key == "Escape":
                 return None
+            self._refused = ""
             if key == "/" and self._spec.directions:
-                return Direct(self._console.ask("direct the world: "))
+                text = self._console.ask("direct the world: ")
+                try:
+                    checked_direction(text, None, self._spec)
+                except DirectionError as problem:
+                    self._refused = str(problem)
+                    continue
+                return Direct(text)
             if key is not None and key in self._spec.actions.keys:
                 return self._spec.actions.keys[key]
             if key is None:
@@ -182,4 +191,4 @@ class Hands:
     def _caption(self) -> str:
         actions = self._spec.actions
         keys = [f"{key}:{actions.names[number]}" for key, number in actions.keys.items()]
-        return " ".join([*keys, *(["/:direct"] if self._spec.directions else []), "Escape:stop"])
+        return self._refused or " ".join([*keys, *(["/:direct"] if self._spec.directions else []), "Escape:stop"])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.fakes import CountingWorld
 from wmenv.bench.cli import bench
 from wmenv.bench.complaints import CANNOT, TOO_SHORT, YES, complaints
 from wmenv.bench.headline import headline
@@ -20,6 +24,7 @@ from wmenv.bench.probes.idle import Idle
 from wmenv.bench.probes.interaction import Interaction
 from wmenv.bench.probes.look_away import LookAway
 from wmenv.bench.probes.observer import Observer
+from wmenv.bench.probes.pace import Pace
 from wmenv.bench.probes.place import Place
 from wmenv.bench.probes.prompted import Prompted
 from wmenv.bench.probes.snapshot import Snapshot
@@ -28,6 +33,7 @@ from wmenv.bench.probes.stopping import Stopping
 from wmenv.bench.record import enter, record_of, write_json
 from wmenv.bench.report import write_report
 from wmenv.bench.suite import DRIFT, FULL, QUICK, Suite, run_suite
+from wmenv.contract import ActionTable
 from wmenv.worlds.broken import BrokenWorld
 from wmenv.worlds.pan import PanWorld
 
@@ -126,6 +132,32 @@ def test_a_world_whose_code_has_changed_is_measured_anew(tmp_path, monkeypatch):
         world = BrokenWorld(sea(), "lag")
         run = run_suite("", world, SHORT, folder=tmp_path / "findings")
         assert (run.row_steps > 0) == new
+
+
+def test_another_process_finds_what_was_found(tmp_path):
+    """Sets have another order in every process."""
+    code = (
+        "from wmenv.bench.suite import key_of; from wmenv.bench.stage import Stage; "
+        "from wmenv.worlds.pan import PanWorld; print(key_of(Stage(PanWorld(), [0, 1])))"
+    )
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(keys) == 1
+
+
+def test_a_world_whose_actions_are_fields_is_asked_what_it_can_be():
+    box = ActionTable(("pull", "turn"), noop=(0.0, 0.0), kind="box", low=(-1.0, 0.0), high=(1.0, 10.0))
+    nothing_does_nothing = ActionTable(("left", "right"))
+    suite = Suite((LookAway((0,)), Pace(length=8, warm_up=1)), scenes=12)
+    assert run_suite("", CountingWorld(actions=nothing_does_nothing), suite).of("L3") is not None
+    run = run_suite("", CountingWorld(actions=box), suite)
+    assert run.of("L3").finding.scenes[-1]["outcome"] == "scored"
+    assert np.isfinite([scene["missed"] for scene in run.of("L3").finding.scenes]).all()
+    assert run.of("P4").finding.scenes[0]["outcome"] == "unsupported"
 
 
 def test_failures_keep_their_pictures_on_disk(tmp_path):

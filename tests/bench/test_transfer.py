@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from wmenv.bench import learners
 from wmenv.bench import transfer as study_module
 from wmenv.bench.demonstrations import HELD_OUT, begun_at, demonstrate
 from wmenv.bench.learners import Learning, chances_of, clone, learner, train
@@ -130,6 +131,16 @@ def test_training_goes_on_from_where_it_was_stopped(fetch, tmp_path):
     assert same == pytest.approx(longer, abs=0.1)
     for a, b in zip(again.policy.parameters(), done.policy.parameters(), strict=True):
         assert (a == b).all()
+
+
+def test_runs_and_what_goes_on_meet_episodes_of_their_own(fetch, tmp_path, monkeypatch):
+    first = [learner(fetch, TINY, seed=seed).get_env().reset() for seed in (0, 1)]
+    assert not (first[0][1:] == first[1][:-1]).all()
+    seeds, plain = [], learners.seeded
+    monkeypatch.setattr(learners, "seeded", lambda model, seed: seeds.append(seed) or plain(model, seed))
+    for steps in (32, 64):
+        train(fetch, replace(TINY, steps=steps), seed=3, path=tmp_path / "model.zip")
+    assert seeds == [3 * 1_000_003, 3 * 1_000_003 + 32]
 
 
 def test_cloning_teaches_what_was_shown(fetch, demonstrations):

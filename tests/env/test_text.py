@@ -22,6 +22,7 @@ from wmenv.env.chat import Endpoint, Reply
 from wmenv.env.text import Exchange, Scene, TextPolicy
 from wmenv.env.vector import WorldVectorEnv
 from wmenv.errors import AgentError, OptionError, RolloutError, UnsupportedError
+from wmenv.rollout import conversations
 from wmenv.rollout.conversations import converse
 
 MENU = ActionTable(("left", "right", "pick_up", "stay"), noop=3)
@@ -153,6 +154,8 @@ def endpoint(server: Server, **settings: Any) -> Endpoint:
         ("{" * 5000, 3, "none"),
         ("", 3, "none"),
         ("4", 3, "none"),
+        ("-1", 3, "none"),
+        ('{"action": -1}', 3, "none"),
         ("<think>for ever", 3, "none"),
     ],
 )
@@ -375,6 +378,17 @@ def test_a_kill_between_the_step_and_its_moment_only_asks_once_more(serve, tmp_p
     record = converse(counting(1), agent(serve(MORE)), 1, tmp_path)[0]
     assert record["steps"] == 8
     assert record["resumed_at"] == [4]
+
+
+def test_a_kill_between_the_last_step_and_the_record_only_asks_once_more(serve, tmp_path, monkeypatch):
+    server = serve(MORE)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversations.JsonLines, "write", lambda *asked: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception, match="killed"):
+            converse(counting(1), agent(server), 1, tmp_path)
+    record = converse(counting(1), agent(server), 1, tmp_path)[0]
+    assert (record["steps"], record["return"]) == (8, 1.0)
+    assert record["resumed_at"] == [7]
 
 
 def test_time_outs_can_be_lived_through(serve, tmp_path):

@@ -364,6 +364,13 @@ def test_a_chunk_is_so_many_steps_and_stops_where_an_episode_ends():
     assert len(chunk.infos) == 3
 
 
+def test_a_chunk_stops_where_an_episode_begins():
+    env = opened(2, max_episode_steps=3)
+    env.step_chunk(np.full((2, 5), STAY))
+    assert env.step_chunk(np.full((2, 5), STAY)).rewards.shape == (2, 1), "whoever plans has to see the first picture"
+    assert env.step_chunk(np.full((2, 2), STAY)).rewards.shape == (2, 2)
+
+
 @pytest.mark.parametrize("actions", [np.zeros(3, int), np.zeros((3, 0), int), np.zeros((2, 4), int)])
 def test_a_chunk_of_the_wrong_shape_is_refused(actions):
     with pytest.raises(OptionError, match="step_chunk"):

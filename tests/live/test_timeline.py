@@ -9,6 +9,7 @@ import pytest
 
 from wmenv.contract import ArrayState
 from wmenv.errors import OptionError
+from wmenv.live.scene import THINNED_EVERY
 from wmenv.live.timeline import Moment, Timeline, facts_of
 from wmenv.serve.book import Kept, Sight
 
@@ -36,6 +37,8 @@ class Walk:
         for step in range(branch.tip + 1, branch.tip + steps + 1):
             state = kept(step) if self.timeline.wants_state(step) else None
             self.timeline.add(branch, moment(step, action=branch.id, state=state))
+            if step % THINNED_EVERY == 0:
+                self.timeline.thin()
         return self
 
 
@@ -104,6 +107,15 @@ def test_a_branch_that_others_came_from_cannot_be_removed():
     timeline.current = 0
     timeline.remove(1)
     assert list(timeline.branches) == [0]
+
+
+def test_there_is_an_end_to_branches():
+    timeline = Walk.begun().on(10).timeline
+    for step in range(63):
+        timeline.fork(0, step % 10)
+    for refused in (timeline.check_branches, lambda: timeline.fork(0, 5)):
+        with pytest.raises(OptionError, match="at most 64 branches"):
+            refused()
 
 
 def test_two_beginnings_never_have_the_same_name():

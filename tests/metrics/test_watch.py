@@ -195,7 +195,19 @@ def test_with_room_for_one_the_rows_take_turns():
         eye.look(np.ones(3, bool), np.array([2, 2, 2]), frames)
         watched.append(tuple(eye.record(row)["watched_steps"] for row in range(3)))
     assert all(sum(counts) == 1 for counts in watched)
-    assert len(set(watched)) > 1
+    assert (np.sum(watched, 0) == 2).all(), "as often each"
+
+
+def test_health_is_sampled_however_often_something_is_directed():
+    eye = FrameWatch(TABLE, 1, FixedStride())
+    actions = sticky(48)
+    frames = film(actions)
+    eye.open([0], frames[0][None])
+    for step, (action, frame) in enumerate(zip(actions, frames[1:], strict=True)):
+        eye.look(np.array([True]), np.array([action]), frame[None])
+        if step % 5 == 0:
+            eye.expect(0)
+    assert eye.record(0)["health"]["samples"] == 3
 
 
 def test_the_watch_keeps_and_alters_nothing():

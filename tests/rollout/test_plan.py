@@ -61,6 +61,16 @@ def test_a_cue_is_drawn_from_its_range_by_the_episode_s_own_stream():
     assert {direction.text for told in drawn for direction in told.values()} == {"night falls", "day breaks"}
 
 
+def test_what_would_be_said_at_once_is_said_in_turn():
+    cues = (Cue.read("20: night falls"), Cue.read("20: day breaks"), Cue.read("21: it rains"))
+    told = PLAN.model_copy(update={"directions": cues}).cues(0, ())
+    assert {step: direction.text for step, direction in told.items()} == {
+        20: "night falls",
+        21: "day breaks",
+        22: "it rains",
+    }
+
+
 def test_cues_that_are_fixed_leave_the_others_where_they_were():
     loose, fixed = Cue.read("0-1000:a"), Cue.read("5:b")
     rng = np.random.default_rng

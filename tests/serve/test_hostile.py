@@ -114,7 +114,7 @@ WRONG = {
     "an endless prompt": ({"op": "open", "starts": [{"prompt": "x" * 5000}], "seeds": [1]}, "StartError"),
     "a session of nobody": ({"op": "status", "sessions": ["nobody"]}, "SessionError"),
     "a moment that is noise": ({"op": "restore", "moment": 0}, "SnapshotError"),
-    "too many sessions": ({"op": "open", "starts": [{}] * 65, "seeds": [1] * 65}, "BusyError"),
+    "too many sessions": ({"op": "open", "starts": [{}] * 129, "seeds": [1] * 129}, "BusyError"),
     "another hello": ({"op": "hello", "protocol": 1, "client": "x" * 16}, "ProtocolError"),
 }
 

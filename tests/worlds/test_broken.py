@@ -379,6 +379,12 @@ def test_rows_of_another_world_behind_the_fault_are_refused_and_nothing_is_consu
     assert [len(state.fork()) for state in states] == [2, 2]
 
 
+def test_a_state_of_another_strength_is_refused():
+    slow, slower = (BrokenWorld(PanWorld(), "lag", steps=steps) for steps in (3, 5))
+    with pytest.raises(SnapshotError, match="belongs to world"):
+        slower.revive(slow.open([Start()], [0])[0].to_bytes())
+
+
 def test_a_state_of_which_a_part_is_missing_is_refused():
     world = BrokenWorld(PanWorld(), "lag")
     arrays, meta = unpack_arrays(world.open([Start()], [0])[0].to_bytes()[len(MAGIC) :])

@@ -6,7 +6,7 @@ import pytest
 from wmenv.contract import Direction, Start
 from wmenv.errors import DirectionError, SnapshotError
 from wmenv.testing import CLAUSES, check_clause
-from wmenv.worlds.pan import ACTIONS, COLOURS, PanWorld
+from wmenv.worlds.pan import ACTIONS, COLOURS, SCENE, STRIDE, PanWorld
 
 LEFT, RIGHT, UP, DOWN, NOOP = range(5)
 VARIANTS = {
@@ -173,6 +173,17 @@ def test_the_beacon_pays_when_it_is_centred():
         ends.append(bool(outcome.terminated[0]))
     assert rewards == [0.0] * (len(path) - 1) + [1.0]
     assert ends == [False] * (len(path) - 1) + [True]
+
+
+def test_the_beacon_is_reached_the_other_way_round_too():
+    world = PanWorld(beacon=True)
+    state, _ = opened(world)
+    y, x = (int(away) for away in state.arrays["beacon"][0])
+    rows = SCENE[0] // STRIDE
+    path = [RIGHT if x > 0 else LEFT] * abs(x) + ([UP] * (rows - y) if y > 0 else [DOWN] * (rows + y))
+    for action in path:
+        state, outcome = world.advance(state, np.array([action]), [None])
+    assert outcome.terminated[0]
 
 
 def test_words_name_what_was_placed():

@@ -63,19 +63,27 @@ class PatchCnn(BaseFeaturesExtractor):
         return self.layers(pictures)
 
 
-def episodes(world: World, learning: Learning, seed: int, after: int = 0) -> VecEnv:
-    """Rows to learn in; what was trained `after` so many steps already meets other episodes than at first."""
+def episodes(world: World, learning: Learning) -> VecEnv:
+    """Rows to learn in."""
     rows = WorldVectorEnv(world, learning.rows, autoreset_mode="SameStep", max_episode_steps=learning.horizon)
-    env = WorldVecEnv(rows)
-    env.seed(seed * 1_000_003 + after)
-    return env
+    return WorldVecEnv(rows)
+
+
+def seeded(model: PPO, seed: int) -> PPO:
+    """`model`, whose episodes and dice go on from `seed`. Making or loading one seeds both with its own small number:
+    run 1 would meet all but one of the episodes of run 0, and a run that goes on those that it began with."""
+    env = model.get_env()
+    assert env is not None
+    env.seed(seed)
+    torch.manual_seed(seed)
+    return model
 
 
 def learner(world: World, learning: Learning, seed: int) -> PPO:
     """A PPO that has learnt nothing yet."""
-    return PPO(
+    model = PPO(
         "CnnPolicy",
-        episodes(world, learning, seed),
+        episodes(world, learning),
         n_steps=learning.steps_per_update,
         batch_size=learning.batch,
         n_epochs=learning.passes,
@@ -86,14 +94,15 @@ def learner(world: World, learning: Learning, seed: int) -> PPO:
         device="cpu",
         policy_kwargs={"features_extractor_class": PatchCnn, "net_arch": []},
     )
+    return seeded(model, seed * 1_000_003)
 
 
 def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO, float]:
     """A PPO trained in `world`, and the seconds that took; goes on from `path` if it was stopped there."""
     clock = path.with_suffix(".seconds")
     if path.exists():
-        done = PPO.load(path, device="cpu").num_timesteps
-        model, spent = PPO.load(path, env=episodes(world, learning, seed, after=done), device="cpu"), _seconds(clock)
+        model, spent = PPO.load(path, env=episodes(world, learning), device="cpu"), _seconds(clock)
+        seeded(model, seed * 1_000_003 + model.num_timesteps)
     else:
         model, spent = learner(world, learning, seed), 0.0
     stretch = learning.keep_every * learning.steps_per_update * learning.rows

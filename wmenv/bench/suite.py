@@ -34,6 +34,7 @@ from wmenv.bench.probes.soak import Soak
 from wmenv.bench.probes.stopping import Stopping
 from wmenv.bench.stage import Bearings, Scale, Stage
 from wmenv.contract import Start, World
+from wmenv.episodes import spec_facts
 from wmenv.metrics.distance import Distance, MultiScale
 from wmenv.runtime import code_digest
 
@@ -198,7 +199,7 @@ def key_of(stage: Stage, probe: Probe | None = None) -> str:
     told = [
         probe.spec.hash if probe else f"P0-{finding_bearings.VERSION}",
         stage.name,
-        repr(spec),
+        spec_facts(spec),
         code_digest(*_layers(stage.world)),
         list(stage.seeds),
         [stage.start.template, stage.start.prompt],
@@ -206,7 +207,7 @@ def key_of(stage: Stage, probe: Probe | None = None) -> str:
         stage.away,
         [stage.distance.name, stage.distance.version, stage.distance.weights_sha256],
     ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=repr).encode()).hexdigest()[:12]
 
 
 def _layers(world: World) -> list[World]:

@@ -51,7 +51,9 @@ class Take:
         wishes = (
             no_directions(rows) if directions is None else [Direction(text) if text else None for text in directions]
         )
-        chosen = np.broadcast_to(np.asarray(actions), (rows,)).copy()
+        chosen = np.array(actions)
+        if chosen.ndim < 2:  # else every row has fields of its own
+            chosen = np.broadcast_to(chosen, (rows,)).copy()
         began = time.perf_counter()
         self.state, outcome = self.world.advance(self.state, chosen, wishes)
         self.frames = to_host(outcome.frames)

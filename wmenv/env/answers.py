@@ -58,8 +58,8 @@ class AnswerParser:
             )
         self.fallback = int(actions.noop) if fallback is None else actions.index(fallback)  # type: ignore[arg-type]
         self._names = list(actions.names)
-        self._numbers = {plain(name): number for number, name in enumerate(actions.names)}
-        self._numbers |= {str(number): number for number in range(actions.count)}
+        self._numbers = {str(number): number for number in range(actions.count)}
+        self._numbers |= {plain(name): number for number, name in enumerate(actions.names)}
 
     def read(self, text: str) -> Answer:
         """What `text` means; the last tag or JSON object counts, since models correct themselves."""
@@ -87,7 +87,7 @@ def plain(name: str) -> str:
     >>> plain(' "Pick_Up". ')
     'pick up'
     """
-    return " ".join(re.sub(r"[\s_\-]+", " ", name).strip(" .,!'\"`*").lower().split())
+    return " ".join(re.sub(r"[\s_]+|(?<=\w)-(?=\w)", " ", name).strip(" .,!'\"`*").lower().split())
 
 
 def json_objects(text: str) -> Iterator[dict[str, Any]]:

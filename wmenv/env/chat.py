@@ -1,6 +1,6 @@
 """Language models over the wire: any endpoint that speaks the chat completions protocol.
 
-Sends messages, waits no longer than it was told, tries again where that can help, and keeps to a budget. Knows nothing
+Sends messages, does not wait for ever, tries again where that can help, and keeps to a budget. Knows nothing
 of what the messages are about.
 """
 
@@ -37,9 +37,10 @@ Chat = Callable[[Sequence[Message]], str | Reply]
 class Endpoint:
     """A model behind `base_url`, such as http://127.0.0.1:8080/v1; may be called from several threads at once.
 
-    A call is given up after `timeout_s`, and repeated up to `retries` times with growing pauses from `pause_s` on.
-    `max_calls` and `max_tokens` are the budget of this object. The key, if any, is read from the environment variable
-    `key_variable`, so that it is in no command line and no record. `request` adds fields to every request.
+    A call is given up when nothing comes for `timeout_s`, and repeated up to `retries` times with growing pauses from
+    `pause_s` on. `max_calls` and `max_tokens` are the budget of this object. The key, if any, is read from the
+    environment variable `key_variable`, so that it is in no command line and no record. `request` adds fields to every
+    request.
     """
 
     def __init__(

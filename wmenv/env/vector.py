@@ -287,7 +287,7 @@ class WorldVectorEnv(VectorEnv):
         return (frames, *(to_tensor(array, beside=frames) for array in numbers))
 
     def step_chunk(self, actions: Any) -> Chunk:
-        """Up to K steps with actions of (rows, K, ...); stops after the step in which any episode ends.
+        """Up to K steps with actions of (rows, K, ...); stops after the step in which any episode ends or begins.
 
         So no action that was meant for one episode is taken in the next.
         """
@@ -296,8 +296,9 @@ class WorldVectorEnv(VectorEnv):
             raise OptionError(f"step_chunk takes actions of shape ({self.num_envs}, K, ...), got {plan.shape}.")
         taken = []
         for now in np.moveaxis(plan, 1, 0):
+            begins = self._book.ended.any()
             taken.append(self.step(now))
-            if self._book.ended.any() or "final_info" in taken[-1][-1]:
+            if begins or self._book.ended.any() or "final_info" in taken[-1][-1]:
                 break
         observations, rewards, terminated, truncated, infos = zip(*taken, strict=True)
         return Chunk(stacked(observations), stacked(rewards), stacked(terminated), stacked(truncated), list(infos))

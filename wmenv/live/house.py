@@ -119,6 +119,9 @@ class House:
         self._opening += 1
         try:
             await room.start()
+        except BaseException:  # whoever it is for may leave meanwhile
+            await room.close()
+            raise
         finally:
             self._opening -= 1
         self.rooms[room.name] = room
@@ -148,7 +151,7 @@ class House:
                 await self._close(room)
         if self._line and len(self.rooms) >= self.rules.rooms:
             await self._evict()
-        while self._line and len(self.rooms) < self.rules.rooms:
+        while self._line and len(self.rooms) + self._opening < self.rules.rooms:
             await self._call_in()
 
     async def _evict(self) -> None:

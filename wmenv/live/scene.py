@@ -25,6 +25,7 @@ from wmenv.live.timeline import LONGEST_NAME, Branch, Moment, Timeline
 from wmenv.serve.book import Kept, Sight
 
 LIVED_AGAIN = 2**18  # bytes of a moment that is a past to live again: some ten thousand steps
+THINNED_EVERY = 64  # steps; a multiple of those after which a state is kept
 MOST_SAVED = 2**30  # bytes of pictures in one stretch, before they are compressed
 
 
@@ -109,6 +110,8 @@ class Scene:
         moment.state = await self._rows.keep(self.main.row)
         if moment.ghost is not None and self.main.ghost is not None and self._ghosts is not None:
             moment.ghost.state = await self._ghosts.keep(self.main.ghost)
+        if moment.step % THINNED_EVERY == 0:
+            self.timeline.thin()
 
     async def caption(self) -> str:
         """What is in view, in the world's words."""
@@ -121,6 +124,7 @@ class Scene:
 
     async def begin(self, start: Start, seed: int, **begun: Any) -> tuple[Event, ...]:
         """A new line of its own; `begun` says how it began, besides the seed. Returns what the world says of it."""
+        self.timeline.check_branches()
         sight = await self._rows.open(start, seed)
         await self._go_on(sight.session, Moment.of(sight, 0), {"seed": seed, **begun})
         return sight.events
@@ -129,6 +133,7 @@ class Scene:
         """The real environment, and the generated world from its first picture, with the seed and template of now."""
         if self._ghosts is None:
             raise UnsupportedError(f"there is no real environment that {self.stock.name} could be held against.")
+        self.timeline.check_branches()
         begun = self.timeline.now.begun
         seed, template = begun.get("seed", 0), begun.get("template")
         real = await self._ghosts.open(Start(template=template), seed)
@@ -142,6 +147,7 @@ class Scene:
 
     async def _go_on(self, row: str, first: Moment, begun: dict[str, Any], ghost: str | None = None) -> None:
         """Go on with a row that has just begun."""
+        self.inexact = False
         await self._leave()
         self._main = Line(row, self.timeline.begin(first, begun, _name_of(begun)), ghost)
         await self.keep()
@@ -156,6 +162,7 @@ class Scene:
 
     async def fork(self, number: int, step: int) -> None:
         """Go on from a moment of the past, on a branch of its own."""
+        self.timeline.check_branches()
         row, ghost = await self._reach(number, step)
         await self._leave()
         self._main = Line(row, self.timeline.fork(number, step), ghost)

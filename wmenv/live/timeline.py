@@ -171,11 +171,9 @@ class Timeline:
         return self._add(Branch(self._next, f"branch {self._next}", parent, step, parent.begun))
 
     def add(self, branch: Branch, moment: Moment) -> None:
-        """The next moment of a branch; where it carries a state, older ones may have to give way."""
+        """The next moment of a branch."""
         assert moment.step == branch.tip + 1, f"step {moment.step} does not follow {branch.tip}"
         branch.own.append(moment)
-        if moment.state is not None and moment.step % 64 == 0:
-            self._thin()
 
     def wants_state(self, step: int) -> bool:
         """Whether the state after this step should be kept."""
@@ -185,6 +183,11 @@ class Timeline:
         """Raise if nothing can be added any more."""
         if sum(len(branch.own) for branch in self.branches.values()) >= MOST_STEPS:
             raise OptionError(f"this room has kept {MOST_STEPS:,} moments, which is all it holds. Remove a branch.")
+
+    def check_branches(self) -> None:
+        """Raise if there can be no more branches."""
+        if len(self.branches) >= MOST_BRANCHES:
+            raise OptionError(f"a room keeps at most {MOST_BRANCHES} branches. Remove one first.")
 
     def way_to(self, number: int, step: int) -> tuple[Moment, list[Moment]]:
         """The last moment with a state at or before `step`, and the moments to live again from there."""
@@ -213,18 +216,7 @@ class Timeline:
             raise OptionError(f"{', '.join(heirs)} came from {branch.name!r}. Remove that first.")
         del self.branches[number]
 
-    def _add(self, branch: Branch) -> Branch:
-        if len(self.branches) >= MOST_BRANCHES:
-            raise OptionError(f"a room keeps at most {MOST_BRANCHES} branches. Remove one first.")
-        self.branches[branch.id] = branch
-        self._next += 1
-        self.current = branch.id
-        return branch
-
-    def _kept(self) -> Iterator[Moment]:
-        return (moment for branch in self.branches.values() for moment in branch.own if moment.state is not None)
-
-    def _thin(self) -> None:
+    def thin(self) -> None:
         """Let every second of the older states go until the rest fit, so that the past grows sparse and never ends."""
         needed = {id(moment) for moment in self._beginnings()}
         kept = [moment for moment in self._kept() if id(moment) not in needed]
@@ -232,6 +224,16 @@ class Timeline:
             for moment in kept[: max(1, 3 * len(kept) // 4) : 2]:
                 moment.let_go()
             kept = [moment for moment in kept if moment.state is not None]
+
+    def _add(self, branch: Branch) -> Branch:
+        self.check_branches()
+        self.branches[branch.id] = branch
+        self._next += 1
+        self.current = branch.id
+        return branch
+
+    def _kept(self) -> Iterator[Moment]:
+        return (moment for branch in self.branches.values() for moment in branch.own if moment.state is not None)
 
     def _beginnings(self) -> Sequence[Moment]:
         """The moments without which a branch could not be reached."""

@@ -81,9 +81,9 @@ class Ledger:
         self.steps += step.active
         self.returns += np.where(step.active, step.reward, 0.0)
         self.total_steps += int(np.count_nonzero(step.active))
-        for numbers in (step.outcome.reward, step.outcome.pose):
-            if numbers is not None:
-                self.damaged += step.active & ~np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1)
+        told = [numbers for numbers in (step.outcome.reward, step.outcome.pose) if numbers is not None]
+        whole = [np.isfinite(numbers).reshape(len(numbers), -1).all(axis=1) for numbers in told]
+        self.damaged += step.active & ~np.all(whole, axis=0)
         if step.outcome.events is not None:
             self._log(np.flatnonzero(step.active).tolist(), step.outcome.events)
 

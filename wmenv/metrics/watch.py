@@ -59,8 +59,9 @@ class EpisodeWatch:
         self._poses.append(pose)
         self._age = age
         self._looks += 1
-        if len(self._classes) == BLOCK:
+        if self._looks % BLOCK == 0:
             self.health.fold(frame, age)
+        if len(self._classes) == BLOCK:
             self._digest()
         return None
 
@@ -132,16 +133,19 @@ class FrameWatch:
         self._table, self._rows, self._governor = table, rows, governor
         self._episodes: dict[int, EpisodeWatch] = {}
         self._age = np.zeros(rows, np.int64)  # steps since each episode began
+        self._turns = np.zeros(rows, np.int64)  # episodes of each row that were watched
         self._nothing = EpisodeWatch(table, np.zeros((1, 1), np.float32)).record()  # of an episode nobody watched
 
     def open(self, rows: Sequence[int], frames: np.ndarray) -> None:
-        """New episodes begin with these frames. A row watched till now gives way once when not all can be."""
+        """New episodes begin with these frames. When not all can be watched, a row watched till now gives way once, and
+        those go first whose episodes were watched least."""
         room = max(1, int(self._rows / self._governor.stride))
         had_turn = {row for row in rows if self._episodes.pop(row, None)} if room < self._rows else set()
-        for at, row in enumerate(rows):
+        for at, row in sorted(enumerate(rows), key=lambda one: self._turns[one[1]]):
             self._age[row] = 0
             if (row in had_turn and self._rows > 1) or (len(self._episodes) >= room and row not in self._episodes):
                 continue
+            self._turns[row] += 1
             self._episodes[row] = EpisodeWatch(self._table, thumbnail.thumbnails(frames[at : at + 1])[0])
 
     def look(

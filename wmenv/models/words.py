@@ -38,7 +38,7 @@ class Vocabulary:
 def split_words(text: str) -> list[str]:
     """Lower-case words and numbers of any script, so that what nobody taught is a new word; punctuation is dropped.
 
-    >>> split_words("The lights, 关灯!")
+    >>> split_words("'The lights', 关灯!")
     ['the', 'lights', '关灯']
     """
-    return re.findall(r"(?:[^\W_]|')+", text.lower())
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower())

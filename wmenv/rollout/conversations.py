@@ -140,8 +140,9 @@ class _Run:
             info = row_info(infos, row)
             episode = self._rows[row]
             line = self._line(scene, decision, float(rewards[row]), info, refused[row], episode.resumed)
-            self._keep(row, line)
-            if terminated[row] or truncated[row]:
+            over = bool(terminated[row] or truncated[row])
+            self._keep(row, line, over)
+            if over:
                 self._finish(row, "terminated" if terminated[row] else "truncated", info)
                 free.append(row)
         return free
@@ -193,12 +194,14 @@ class _Run:
             "unanswered": decision.unanswered,
         }
 
-    def _keep(self, row: int, line: dict[str, Any]) -> None:
-        """The step first, then the moment it led to: a kill between the two only means asking once more."""
+    def _keep(self, row: int, line: dict[str, Any], over: bool) -> None:
+        """The step first, then the moment it led to: a kill between the two only means asking once more. Of a step that
+        ends an episode no moment is kept, for nothing goes on from there."""
         episode = self._rows[row]
         episode.transcript.add(line)
         episode.resumed = False
-        write_whole(self._moment(episode.number), self.env.snapshot([row]).to_bytes())
+        if not over:
+            write_whole(self._moment(episode.number), self.env.snapshot([row]).to_bytes())
 
     # --- beginning and ending -----------------------------------------------------------------------------------------
 

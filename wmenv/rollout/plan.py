@@ -139,9 +139,14 @@ class Plan(Config):
         return Start(**{name: options[number % len(options)] for name, options in given.items() if options})
 
     def cues(self, episode: int, suggestions: Sequence[str]) -> dict[int, Direction]:
-        """What is said at which step of an episode."""
-        rng = self.stream(episode, CUES)
-        return dict(cue.draw(rng, suggestions) for cue in self.directions)
+        """What is said at which step of an episode: one thing at a time, what would come together in turn."""
+        rng, said = self.stream(episode, CUES), dict[int, Direction]()
+        for cue in self.directions:
+            step, direction = cue.draw(rng, suggestions)
+            while step in said:
+                step += 1
+            said[step] = direction
+        return said
 
 
 @dataclass(frozen=True)

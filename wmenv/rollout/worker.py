@@ -16,7 +16,7 @@ from wmenv.rollout.desk import Seat
 from wmenv.rollout.plan import Job
 from wmenv.rollout.policies import Policy, load_policy
 from wmenv.rollout.press import Press
-from wmenv.rollout.rows import Finished, Rows
+from wmenv.rollout.rows import Finished, Rows, task_of
 from wmenv.runtime import environment_facts
 from wmenv.worlds.catalog import load_world
 
@@ -29,7 +29,8 @@ def work(job: Job, seat: Seat) -> None:
     world: World = job.world or load_world(plan.world, **plan.world_settings)
     policy: Policy = job.policy or load_policy(plan.policy, plan.policy_settings)
     seat.introduce(json.loads(json.dumps(spec_facts(world.spec))))  # as it will be read from the manifest
-    observer = EpisodeRecorder(world.spec, job.batch) if job.record else None
+    source = task_of(plan, world.spec).name
+    observer = EpisodeRecorder(world.spec, job.batch, reward_source=source) if job.record else None
     pulse = Pulse(seat)
     rows = Rows(world, policy, plan, job.batch, observer, pulse.stepped)
     with Press(plan, job.folder, job.batch, behind=job.batch, made_on=environment_facts()) as press:

@@ -21,7 +21,7 @@ class Limits(Config):
     json_bytes: PositiveInt = 2**18
     inflight: PositiveInt = 16
     sessions: PositiveInt = 256
-    sessions_per_client: PositiveInt = 64
+    sessions_per_client: PositiveInt = 128  # rows that begin anew are there twice for a moment
     ahead: PositiveInt = 4
     snapshots_per_client: PositiveInt = 1024
     snapshot_bytes: PositiveInt = 512 * 2**20

@@ -149,7 +149,8 @@ class PanWorld:
             draw_view(frames[row], now, row)
         if self._noise:
             frames = self._with_noise(frames, now)
-        won = (now["moved"] == now["beacon"]).all(axis=1)
+        around = np.array(SCENE) // STRIDE  # pans, after which one is back
+        won = ((now["moved"] - now["beacon"]) % around == 0).all(axis=1)
         return Outcome(
             frames=frames,
             reward=won.astype(np.float32) if self._beacon else None,

@@ -48,12 +48,15 @@ class Determinism(Probe):
         other[half] = stage.undo(stage.pan_of_scene(rows))
         actions[half] = stage.pan_of_scene(rows)
         first, again, changed = (_film(stage.open(), script) for script in (actions, actions, other))
-        apart = stage.apart(_flat(first), _flat(again)).reshape(len(first), rows)
+        apart, otherwise = (
+            stage.apart(_flat(first), _flat(film)).reshape(len(first), rows) for film in (again, changed)
+        )
         scenes = []
         for row, seed in enumerate(stage.seeds):
             level = _level(first[:, row], again[:, row], apart[:, row], 2 * stage.scale.floor)
-            before = bool((first[: half + 1, row] == changed[: half + 1, row]).all())
-            after = bool((first[half + 1 :, row] != changed[half + 1 :, row]).any())
+            near = 0.0 if level == BITWISE else 2 * stage.scale.floor  # what does not count as a change
+            before = bool((otherwise[: half + 1, row] <= near).all())
+            after = bool((otherwise[half + 1 :, row] > near).any())
             diverged = np.flatnonzero(apart[:, row] > 2 * stage.scale.floor)
             told = {"level": level, "same_before": before, "other_after": after}
             told |= {"diverged_at": int(diverged[0]) if diverged.size else None}
@@ -77,9 +80,13 @@ class Determinism(Probe):
         if not stage.name:
             return "not asked: the world has no name to be loaded by"
         told = {"name": stage.name, "seeds": list(stage.seeds), "steps": self.length, "template": stage.start.template}
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH.format(**told)], capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        code = FRESH.format(**told)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return f"could not be asked: it took more than {PATIENCE} s"
         if done.returncode:
             return "could not be asked: " + (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         here = digest(stage.open(), stage.views, self.length)

@@ -23,7 +23,7 @@ class Idle(Probe):
     """Does the world stay what it is while one does nothing but watch?
 
     For `length` steps nothing is done. At each look the picture must be nearer to the scene's own first one than to
-    other scenes', and its health must not have changed for two looks. Score: the share of looks that find the scene
+    other scenes', and its health must not have changed. Score: the share of looks that find the scene
     itself, in good health. No gate; a frozen world passes, and fails P2 and P3. The raw distance is not used: living
     things move.
     """

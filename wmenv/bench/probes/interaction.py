@@ -67,11 +67,16 @@ class Interaction(Probe):
         """Whether the thing moved as the ground did."""
         if mask.sum() < LEAST_MASK:
             return {"outcome": GATE_FAILED, "reason": f"the direction changed fewer than {LEAST_MASK} pixels"}
-        if not stage.bearings.smooth or moved.sum() < mask.sum() / 2:
+        if not stage.bearings.smooth:
             return {"outcome": UNSUPPORTED, "reason": "the view turns at once, so nothing can be seen to shift"}
         ground_shift = shift_of(ground, shifted)
         if np.hypot(*ground_shift) < LEAST_SHIFT:
             return {"outcome": UNSUPPORTED, "reason": "the ground does not shift measurably"}
+        if moved.sum() < mask.sum() / 2:
+            should = centre(mask) + ground_shift
+            if (should < 0).any() or (should >= mask.shape).any():
+                return {"outcome": UNSUPPORTED, "reason": "what was added left the view"}
+            return {"outcome": SCORED, "reason": "it vanished when the view moved", "error": 1.0}
         thing_shift = centre(moved) - centre(mask)
         error = float(np.hypot(*(thing_shift - ground_shift)) / np.hypot(*ground_shift))
         return {"outcome": SCORED, "reason": "", "error": error}

@@ -38,14 +38,20 @@ class Pace(Probe):
         rng = np.random.default_rng(0)
         seconds = []
         for step in range(self.length + self.warm_up):
-            take.act(stage.world.spec.actions.sample(rng, 1)[0])
+            take.act(stage.world.spec.actions.sample(rng, 1))
             if step >= self.warm_up:
                 seconds.append(take.seconds)
         slot = 1 / stage.fps
         late = lateness(np.array(seconds), slot)
-        stretches = np.array_split(late > slot, len(stage.seeds))  # they stand for scenes when intervals are drawn
+        missed = late > slot
+        stretches = np.array_split(missed, len(stage.seeds))  # they stand for scenes when intervals are drawn
         scenes: list[Scene] = [
-            {"seed": int(seed), "outcome": SCORED, "reason": "", "missed": float(stretch.mean())}
+            {
+                "seed": int(seed),
+                "outcome": SCORED,
+                "reason": "",
+                "missed": float((stretch if len(stretch) else missed).mean()),
+            }
             for seed, stretch in zip(stage.seeds, stretches, strict=True)
         ]
         facts = {"fps": stage.fps, "latency_ms": quantile_record(1e3 * np.array(seconds))}

@@ -21,7 +21,8 @@ export class People {
     const lines = room.people.map((person) => h("li", { className: person.here ? "" : "away" }, person.name + (person.you ? " (you)" : "") + (person.here ? "" : ", away"),
       ...Object.entries(ROLES).filter(([role]) => room.roles[role] === person.id).map(([role, does]) => h("span", { className: "role" }, does)),
       ...this.gifts(room, person)));
-    const takes = Object.entries(ROLES).filter(([role]) => room.roles[role] === null && !room.may[role])
+    const held = (role) => room.people.some(({ id, here }) => here && id === room.roles[role]);
+    const takes = Object.entries(ROLES).filter(([role]) => !held(role) && !room.may[role])
       .map(([role]) => h("button", { onclick: () => this.send({ kind: "role", role, to: room.you }) }, role === "move" ? "Take the moving" : "Take the directing"));
     $("people").replaceChildren(h("ul", {}, ...lines), h("div", { className: "row" },
       h("button", { onclick: () => this.invite(room) }, "Copy the invitation"),

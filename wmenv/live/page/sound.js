@@ -11,6 +11,7 @@ export class Sound {
   constructor(wanted) {
     this.wanted = wanted;
     this.on = false;
+    this.coming = new Set();  // what is playing or waits to
     $("sound").addEventListener("click", () => this.toggle());
   }
 
@@ -36,7 +37,10 @@ export class Sound {
     const source = this.context.createBufferSource();
     source.buffer = buffer;
     source.connect(this.context.destination);
+    if (this.ends > now + MOST_S) for (const late of this.coming) late.stop();
     if (this.ends < now || this.ends > now + MOST_S) this.ends = now + LEAD_S;
+    this.coming.add(source);
+    source.onended = () => this.coming.delete(source);
     source.start(this.ends);
     this.ends += buffer.duration;
   }

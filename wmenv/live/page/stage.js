@@ -25,6 +25,7 @@ class View {
     Object.assign(this.over, { width: width * FINE, height: height * FINE });
     this.pixels = this.ink.createImageData(width, height);
     this.pixels.data.fill(255);
+    this.stale = false;  // whether the canvas shows something else than `pixels`
     this.fit();
   }
 
@@ -34,9 +35,19 @@ class View {
     const turn = ++this.turn;
     if (enc === "rgb") return this.paint(data);
     const bitmap = await createImageBitmap(new Blob([data], { type: `image/${enc}` }));
-    if (turn === this.turn) this.ink.drawImage(bitmap, 0, 0);  // else a later one was faster
+    if (turn === this.turn) {  // else a later one was faster
+      this.ink.drawImage(bitmap, 0, 0);
+      this.stale = true;
+    }
     bitmap.close();
     return true;
+  }
+
+  /** What is shown, RGBA; read back from the canvas only when somebody asks. */
+  shown() {
+    if (this.stale) this.pixels = this.ink.getImageData(0, 0, this.canvas.width, this.canvas.height);
+    this.stale = false;
+    return this.pixels.data;
   }
 
   paint(rgb) {
@@ -54,7 +65,7 @@ class View {
   /** Draw a line round all that differs from another view; gives the share of pixels that do. */
   differ(other, shown) {
     if (!this.pixels || other.pixels?.data.length !== this.pixels.data.length) return null;
-    const a = this.pixels.data, b = other.pixels.data, { width, height } = this.canvas;
+    const a = this.shown(), b = other.shown(), { width, height } = this.canvas;
     const apart = (at) => Math.max(Math.abs(a[at] - b[at]), Math.abs(a[at + 1] - b[at + 1]), Math.abs(a[at + 2] - b[at + 2])) > APART;
     const differs = Uint8Array.from({ length: width * height }, (_, place) => apart(4 * place));
     const inside = (x, y) => x < 0 || y < 0 || x >= width || y >= height || differs[y * width + x];

@@ -39,8 +39,8 @@ export class Timeline {
     this.room = room;
     if (moved) this.at = null;
     if (moved || !room.branches.some(({ id }) => id === this.chosen.branch)) this.chosen = [null, null];
-    if (this.at && !room.branches.some((branch) => branch.id === this.at.branch)) this.look(null);
     this.rails();
+    if (this.at && !room.branches.some((branch) => branch.id === this.at.branch)) this.look(null);
     this.ticked();
   }
 

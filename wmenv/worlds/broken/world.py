@@ -71,6 +71,7 @@ class BrokenWorld:
         for ability in self.fault.needs:
             world.spec.need(ability)
         self.spec = self._spec(fault)
+        self._tag = f"{self.spec.name} {self.fault!r}"  # a state of another strength is another world's
         if isinstance(world, Instructs):
             self.instructions = self._instructions  # only a world whose rows have a task is to have this
 
@@ -86,7 +87,7 @@ class BrokenWorld:
 
     def advance(self, state: State, actions: np.ndarray, directions: Directions) -> tuple[State, Outcome]:
         state.check_live()
-        kept = own(state, BrokenState, self.spec.name)
+        kept = own(state, BrokenState, self._tag)
         actions = self.spec.actions.check(actions, len(state))
         check_directions(directions, self.spec)
         tick = {"clock": kept.own["clock"] + 1}
@@ -104,15 +105,15 @@ class BrokenWorld:
         if not data.startswith(MAGIC):
             raise SnapshotError(f"these {len(data)} bytes are no state of a broken world: they lack {MAGIC!r}.")
         arrays, meta = unpack_arrays(data[len(MAGIC) :])
-        if meta.get("world") != self.spec.name:
-            raise SnapshotError(f"this state belongs to world {meta.get('world')!r}, not to {self.spec.name!r}.")
+        if meta.get("world") != self._tag:
+            raise SnapshotError(f"this state belongs to world {meta.get('world')!r}, not to {self._tag!r}.")
         states = {name: self.world.revive(array.tobytes()) for name, array in named("state:", arrays).items()}
         kept = named("own:", arrays)
         if "now" not in states or any(len(array) != len(states["now"]) for array in kept.values()):
             raise SnapshotError(
                 f"a part of this state of {self.spec.name!r} is missing, or has other rows than the rest."
             )
-        return BrokenState(self.spec.name, states, kept)
+        return BrokenState(self._tag, states, kept)
 
     def describe(self, state: State) -> list[str]:
         """What the world behind the fault says of each row."""
@@ -126,7 +127,7 @@ class BrokenWorld:
 
     def _now(self, state: State) -> State:
         state.check_live()
-        return own(state, BrokenState, self.spec.name).states["now"]
+        return own(state, BrokenState, self._tag).states["now"]
 
     def _finish(self, moment: Moment) -> tuple[State, Outcome]:
         """The last thing that happens to an opening or a step: its pictures are shown as the fault shows them."""
@@ -136,7 +137,7 @@ class BrokenWorld:
         if chunk is not None:
             chunk = np.stack([self.fault.show(part, moment.own) for part in np.moveaxis(chunk, 1, 0)], axis=1)
         pose = outcome.pose if self.spec.pose else None
-        return BrokenState(self.spec.name, moment.states, moment.own), replace(
+        return BrokenState(self._tag, moment.states, moment.own), replace(
             outcome, frames=frames, chunk=chunk, pose=pose
         )
 
