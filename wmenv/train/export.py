@@ -20,7 +20,7 @@ def export(run: Path, data: Path, out: Path) -> str:
     model, facts = load_stream(run / "stream.safetensors")
     source = read_facts(data)
     fitted = fit_to_data(model.config, source)
-    free = {"motions", "recall_place", "recall_met"}  # a run whose positions are those of the picture has others
+    free = {"motions", "recall_place"}  # a run whose positions are those of the picture has others
     differ = [name for name, value in fitted if getattr(model.config, name) != value and name not in free]
     if differ:
         raise CheckpointError(f"{run} was not trained on {data}: {', '.join(differ)} differ.")
