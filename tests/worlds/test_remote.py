@@ -164,8 +164,8 @@ def test_a_refused_direction_or_opening_leaves_everything_as_it_was(served):
     state, _ = remote.open([Start()], [1])
     with pytest.raises(DirectionError, match="1000 characters"):
         remote.advance(state, np.array([0]), [Direction("x" * 2000)])
-    with pytest.raises(BusyError, match="no room for 100 more sessions: you hold 1 of 64"):
-        remote.open([Start()] * 100, range(100))
+    with pytest.raises(BusyError, match="no room for 200 more sessions: you hold 1 of 128"):
+        remote.open([Start()] * 200, range(200))
     assert walk(remote, state, 3)[1] == walk(world, world.open([Start()], [1])[0], 3)[1]
 
 
