@@ -102,7 +102,7 @@ def learn(asked: argparse.Namespace, path: Path, real: str) -> PPO:
             policy_kwargs={"features_extractor_class": PatchCnn, "net_arch": []},
             verbose=1,
         )
-    seeded(model, asked.seed * 1_000_003 + model.num_timesteps)
+    seeded(model, asked.seed)
     if model.num_timesteps < asked.steps:
         callbacks = CallbackList([WorldMetricsCallback(), Keep(path)])
         model.learn(asked.steps - model.num_timesteps, callback=callbacks, reset_num_timesteps=False)

@@ -142,7 +142,7 @@ def main() -> None:
     with server(asked.world, asked.set, asked.sessions + 2) as address:
         page = key_to_pixel(address, presses, asked.fps)
         came = asyncio.run(crowd(address, asked.sessions, seconds, asked.fps))
-    times, missed = np.array(page["times"]), [misses(one, asked.fps) for one in came]
+    times, missed = np.array(page["times"]), [misses(one, seconds, asked.fps) for one in came]
     p50, p95, p99 = np.quantile(times, (0.5, 0.95, 0.99)).round(1).tolist()
     print(f"key to pixel     p50 {p50:6.1f} ms   p95 {p95:6.1f} ms   p99 {p99:6.1f} ms   {len(times)} presses")
     print(f"{len(came)} sessions      slots missed: {min(missed):.1%} to {max(missed):.1%}")

@@ -84,6 +84,15 @@ class ActionTable:
         high = np.where(np.isinf(self.high), np.maximum(1, np.add(low, 1)), self.high)
         return rng.uniform(low, high, (rows, self.count)).astype(np.float32)
 
+    def still(self, rows: int) -> Actions:
+        """The no-op for every row; the table's first action, or zeros, where it has none."""
+        if self.kind == "discrete":
+            return np.full(rows, self.noop or 0)
+        quiet = np.zeros(self.count) if self.noop is None else np.array(self.noop)
+        if self.kind == "box":
+            quiet = np.clip(quiet, self.low, self.high).astype(np.float32)
+        return np.tile(quiet, (rows, 1))
+
     def check(self, actions: Any, rows: int) -> Actions:
         """`actions` as this table's array for `rows` rows, or a named error that says what is wrong.
 

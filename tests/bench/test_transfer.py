@@ -137,7 +137,12 @@ def test_runs_and_what_goes_on_meet_episodes_of_their_own(fetch, tmp_path, monke
     first = [learner(fetch, TINY, seed=seed).get_env().reset() for seed in (0, 1)]
     assert not (first[0][1:] == first[1][:-1]).all()
     seeds, plain = [], learners.seeded
-    monkeypatch.setattr(learners, "seeded", lambda model, seed: seeds.append(seed) or plain(model, seed))
+
+    def noted(model, seed):
+        seeds.append(plain(model, seed).get_env().unwrapped._seeds[0])
+        return model
+
+    monkeypatch.setattr(learners, "seeded", noted)
     for steps in (32, 64):
         train(fetch, replace(TINY, steps=steps), seed=3, path=tmp_path / "model.zip")
     assert seeds == [3 * 1_000_003, 3 * 1_000_003 + 32]

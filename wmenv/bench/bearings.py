@@ -28,17 +28,19 @@ QUIET = 4  # no-ops looked at for the floor
 
 
 def scale_of(stage: Stage) -> Scale:
-    """P0: the floor from two continuations of one no-op step, the ceiling from the first frames of different scenes."""
+    """P0: the floor from two continuations of one no-op step (or of the first action, where nothing does
+    nothing), the ceiling from the first frames of different scenes."""
     first = stage.open()
     opening = first.view
     apart = np.concatenate([stage.apart(opening, other) for other in stage.others(opening)] or [np.zeros(1)])
-    take = first.act(stage.quiet).act(stage.quiet)
+    still = stage.world.spec.actions.still(len(first))
+    take = first.act(still).act(still)
     if "moment" in stage.world.spec.starts:
         twins = take.reseeded([seed + 1 for seed in stage.seeds]), take.reseeded([seed + 2 for seed in stage.seeds])
-        floors = stage.apart(*(twin.act(stage.quiet).view for twin in twins))
+        floors = stage.apart(*(twin.act(still).view for twin in twins))
         how = "two re-seeded continuations of a no-op"
     else:
-        views = [take.view, *(take.act(stage.quiet).view for _ in range(QUIET))]
+        views = [take.view, *(take.act(still).view for _ in range(QUIET))]
         floors = np.concatenate([stage.apart(a, b) for a, b in itertools.pairwise(views)])
         how = "consecutive no-op frames, since this world cannot be re-seeded in mid-stream"
     return Scale(float(np.median(floors)), float(np.median(apart)), how)

@@ -70,12 +70,12 @@ def episodes(world: World, learning: Learning) -> VecEnv:
 
 
 def seeded(model: PPO, seed: int) -> PPO:
-    """`model`, whose episodes and dice go on from `seed`. Making or loading one seeds both with its own small number:
-    run 1 would meet all but one of the episodes of run 0, and a run that goes on those that it began with."""
-    env = model.get_env()
+    """`model`, with episodes and dice of its own, and others after so many steps. Making or loading one seeds both
+    with a small number: run 1 would meet nearly all episodes of run 0, and a run that goes on those it began with."""
+    env, first = model.get_env(), seed * 1_000_003 + model.num_timesteps
     assert env is not None
-    env.seed(seed)
-    torch.manual_seed(seed)
+    env.seed(first)
+    torch.manual_seed(first)
     return model
 
 
@@ -94,7 +94,7 @@ def learner(world: World, learning: Learning, seed: int) -> PPO:
         device="cpu",
         policy_kwargs={"features_extractor_class": PatchCnn, "net_arch": []},
     )
-    return seeded(model, seed * 1_000_003)
+    return seeded(model, seed)
 
 
 def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO, float]:
@@ -102,7 +102,7 @@ def train(world: World, learning: Learning, seed: int, path: Path) -> tuple[PPO,
     clock = path.with_suffix(".seconds")
     if path.exists():
         model, spent = PPO.load(path, env=episodes(world, learning), device="cpu"), _seconds(clock)
-        seeded(model, seed * 1_000_003 + model.num_timesteps)
+        seeded(model, seed)
     else:
         model, spent = learner(world, learning, seed), 0.0
     stretch = learning.keep_every * learning.steps_per_update * learning.rows

@@ -99,15 +99,6 @@ class Stage:
         return noop
 
     @property
-    def quiet(self) -> np.ndarray:
-        """What every scene does to see how still the world is: nothing, or where the world knows no such action, the
-        same as all others."""
-        table, rows = self.world.spec.actions, len(self.seeds)
-        if table.noop is None:
-            return np.repeat(table.sample(np.random.default_rng(0), 1), rows, 0)
-        return np.repeat(table.check(np.array([table.noop]), 1), rows, 0)
-
-    @property
     def pans(self) -> tuple[int, ...]:
         """The actions that only move the view and can be undone."""
         table = self.world.spec.actions

@@ -38,7 +38,6 @@ class Tiles(nn.Module):
         self.size = config.palette
         self.patch = config.patch
         self.grid = config.grid
-        self.confined = config.stands
         self.noised = nn.Embedding(self.size + 2, config.channels)
         self.place = nn.Embedding(self.size + 2, config.channels)
         self.spot = nn.Embedding(self.size + 2, config.channels)
@@ -49,8 +48,9 @@ class Tiles(nn.Module):
         self.register_buffer("anchored", torch.ones(self.size, dtype=torch.bool))
         # 0: seen and seen through, 1: a wall or part of one, 2: hidden behind it
         self.register_buffer("sight", torch.zeros(self.size, dtype=torch.int64))
-        if config.stands:  # which tiles may be drawn at which patch
-            self.register_buffer("stands", torch.ones(config.patches, self.size, dtype=torch.bool))
+        # which tiles may be drawn at which patch; None: any
+        stands = torch.ones(config.patches, self.size, dtype=torch.bool) if config.stands else None
+        self.register_buffer("stands", stands)
         if config.recall_met:  # added, where nothing was seen yet, to the log-odds of tiles that were met before
             self.register_buffer("again", torch.zeros(self.size))
         distance = view_offsets(*config.grid, config.anchor).abs().sum(-1)
@@ -77,7 +77,7 @@ class Tiles(nn.Module):
 
     def predict(self, x: Tensor) -> Tensor:
         said = self.head(x)
-        return said.masked_fill(~self.stands, NOWHERE) if self.confined else said
+        return said if self.stands is None else said.masked_fill(~self.stands, NOWHERE)
 
     def met_by_now(self, met: Tensor, canvas: Tensor) -> Tensor:
         """(rows, palette) which tiles are `met` when so much is drawn."""

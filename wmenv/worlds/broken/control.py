@@ -9,7 +9,7 @@ import numpy as np
 
 from wmenv.contract import Start
 from wmenv.runtime import to_host
-from wmenv.worlds.broken.fault import Fault, Moment, chance, still
+from wmenv.worlds.broken.fault import Fault, Moment, chance
 
 HELD = 5  # steps for which a ping-pong video goes on in one way
 
@@ -30,7 +30,7 @@ class IgnoresActions(Fault):
     """Every action is taken for a no-op."""
 
     def before(self, moment: Moment) -> None:
-        moment.actions = still(moment.world.spec.actions, moment.rows)
+        moment.actions = moment.world.spec.actions.still(moment.rows)
 
 
 @dataclass(frozen=True)

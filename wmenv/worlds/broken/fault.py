@@ -76,16 +76,6 @@ class Fault:
         return frames
 
 
-def still(table: ActionTable, rows: int) -> Actions:
-    """The no-op for every row; the table's first action, or zeros, where it has none."""
-    if table.kind == "discrete":
-        return np.full(rows, table.noop or 0)
-    quiet = np.zeros(table.count) if table.noop is None else np.array(table.noop)
-    if table.kind == "box":
-        quiet = np.clip(quiet, table.low, table.high).astype(np.float32)
-    return np.tile(quiet, (rows, 1))
-
-
 def chance(table: ActionTable, own: Own, clock: np.ndarray) -> Actions:
     """A random action per row, decided by the row's seed and `clock` alone."""
     streams = [np.random.default_rng([7, seed, tick]) for seed, tick in zip(own["seed"], clock, strict=True)]

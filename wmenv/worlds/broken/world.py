@@ -29,7 +29,7 @@ from wmenv.contract import (
 from wmenv.errors import OptionError, SnapshotError, did_you_mean
 from wmenv.runtime import to_host
 from wmenv.worlds.broken import control, delivery, edits, memory, picture
-from wmenv.worlds.broken.fault import Fault, Moment, Own, still
+from wmenv.worlds.broken.fault import Fault, Moment, Own
 from wmenv.worlds.door import own
 
 KINDS: dict[str, type[Fault]] = {
@@ -80,7 +80,7 @@ class BrokenWorld:
         state, outcome = self.world.open(starts, seeds)
         rows = len(starts)
         begun = {"clock": np.zeros(rows, np.int64), "seed": np.array([int(seed) % 2**63 for seed in seeds], np.int64)}
-        idle, silence = still(self.spec.actions, rows), no_directions(rows)
+        idle, silence = self.spec.actions.still(rows), no_directions(rows)
         moment = Moment(self.world, {"now": state}, begun, idle, silence, silence, on_host(outcome))
         self.fault.begin(moment, starts)
         return self._finish(moment)
